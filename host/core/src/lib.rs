@@ -1,0 +1,1 @@
+//! Runs an experiment: frames from a camera plugin through trackers and Z-LUTs to rows.

@@ -1,0 +1,1 @@
+//! Every measurement file that Tetherscope reads or writes.

@@ -1,0 +1,1 @@
+//! Finds, probes and loads plugin libraries.

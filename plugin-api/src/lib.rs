@@ -1,0 +1,1 @@
+//! What a plugin for Tetherscope builds against: the C interface and a safe Rust SDK on top of it.

@@ -1,0 +1,1 @@
+//! The numerics of bead tracking as plain functions: views in, numbers out.
