@@ -1,1 +1,3 @@
 //! One integration binary: every module is one subject.
+
+mod golden;
