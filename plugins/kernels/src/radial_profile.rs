@@ -1,0 +1,195 @@
+//! Mean brightness per ring around a centre.
+
+use ndarray::ArrayView2;
+
+use crate::binmean::divide;
+use crate::error::KernelError;
+use crate::pixel::{PIECE, Pixel, assert_size, for_each_piece};
+
+/// Adding this to a number below 2^51 leaves the number, rounded to even on ties, in the low bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+
+/// Accumulators side by side: neighbours often share a bin, and a bin that was just written is slow to read.
+const LANES: usize = 4;
+
+/// Where the count begins in a packed word, and the largest image whose sums and counts fit into their parts.
+const COUNT_SHIFT: u32 = 40;
+const MAX_PX: usize = 4096;
+
+/// Makes radial profiles of images of one size.
+///
+/// A pixel belongs to the bin `round(distance * oversample)`, ties to even; a bin holds the mean of its pixels, without
+/// interpolation. The corners beyond the last bin are dropped; a bin without a pixel is NaN. Method: `radial_profile`
+/// of MagTrack 1.0.0.
+#[derive(Debug, Clone)]
+pub struct RadialProfile {
+    size_px: usize,
+    oversample: usize,
+    n_bins: usize,
+    /// Squared distance of each column from the centre.
+    x_squared: Vec<f64>,
+    /// Integers: count above bit 40, sum below, in each word; one more bin for the corners.
+    packed: Vec<[u64; LANES]>,
+    sums: Vec<f64>,
+    counts: Vec<u32>,
+}
+
+impl RadialProfile {
+    /// Makes a worker for images of `size_px` x `size_px` pixels and `oversample` bins per pixel.
+    ///
+    /// Fails below 2 pixels, above 4096 (sums of 16-bit pixels would no longer fit) and without bins.
+    pub fn new(size_px: usize, oversample: usize) -> Result<RadialProfile, KernelError> {
+        if size_px < 2 {
+            return Err(KernelError::SizeTooSmall { size_px, min_px: 2 });
+        }
+        if size_px > MAX_PX {
+            let allowed = "4096 pixels or fewer";
+            return Err(KernelError::OutOfRange {
+                name: "size_px",
+                value: size_px as f64,
+                allowed,
+            });
+        }
+        if oversample == 0 {
+            return Err(KernelError::OutOfRange {
+                name: "oversample",
+                value: 0.0,
+                allowed: "1 or more",
+            });
+        }
+        let n_bins = radial_profile_bins(size_px, oversample);
+        Ok(RadialProfile {
+            size_px,
+            oversample,
+            n_bins,
+            x_squared: vec![0.0; size_px],
+            packed: vec![[0; LANES]; n_bins + 1],
+            sums: vec![0.0; n_bins + 1],
+            counts: vec![0; n_bins + 1],
+        })
+    }
+
+    /// Length of a profile.
+    pub fn n_bins(&self) -> usize {
+        self.n_bins
+    }
+
+    /// The profile of `image` (`[y, x]`, any stride) around a centre in ROI coordinates, into `profile`.
+    ///
+    /// All NaN when the centre is not finite. A pixel that is NaN makes its bin NaN. Panics when the image has another
+    /// size or `profile` another length than [`RadialProfile::n_bins`].
+    pub fn execute<P: Pixel>(
+        &mut self,
+        image: ArrayView2<'_, P>,
+        x_px: f64,
+        y_px: f64,
+        profile: &mut [f64],
+    ) {
+        assert_size(&image, self.size_px);
+        assert!(
+            profile.len() == self.n_bins,
+            "room for {} bins, the profile has {}",
+            profile.len(),
+            self.n_bins
+        );
+        if !(x_px.is_finite() && y_px.is_finite()) {
+            profile.fill(f64::NAN);
+            return;
+        }
+        for (j, squared) in self.x_squared.iter_mut().enumerate() {
+            *squared = (j as f64 - x_px).powi(2);
+        }
+        if P::IS_INTEGER {
+            self.sum_integers(image, y_px)
+        } else {
+            self.sum_floats(image, y_px)
+        }
+        profile.copy_from_slice(&self.sums[..self.n_bins]);
+        divide(profile, &self.counts);
+    }
+
+    fn sum_integers<P: Pixel>(&mut self, image: ArrayView2<'_, P>, y_px: f64) {
+        let geometry = Geometry {
+            x_squared: &self.x_squared,
+            y_px,
+            oversample: self.oversample,
+            n_bins: self.n_bins,
+        };
+        let packed = &mut self.packed[..self.n_bins + 1];
+        packed.fill([0; LANES]);
+        for_each_piece(image, |i, j, piece| {
+            let bins = geometry.bins(i, j, piece.len());
+            let (fours, rest) = piece.as_chunks::<LANES>();
+            for (pixels, bins) in fours.iter().zip(bins.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    packed[bins[lane] as usize][lane] +=
+                        (1 << COUNT_SHIFT) | pixels[lane].to_i32() as u64;
+                }
+            }
+            for (p, &bin) in rest.iter().zip(&bins[fours.len() * LANES..]) {
+                packed[bin as usize][0] += (1 << COUNT_SHIFT) | p.to_i32() as u64;
+            }
+        });
+        for (lanes, (sum, count)) in packed
+            .iter()
+            .zip(self.sums.iter_mut().zip(&mut self.counts))
+        {
+            let whole: u64 = lanes
+                .iter()
+                .map(|&word| word & ((1 << COUNT_SHIFT) - 1))
+                .sum();
+            *sum = whole as f64;
+            *count = lanes.iter().map(|&word| (word >> COUNT_SHIFT) as u32).sum();
+        }
+    }
+
+    fn sum_floats<P: Pixel>(&mut self, image: ArrayView2<'_, P>, y_px: f64) {
+        let geometry = Geometry {
+            x_squared: &self.x_squared,
+            y_px,
+            oversample: self.oversample,
+            n_bins: self.n_bins,
+        };
+        let (sums, counts) = (
+            &mut self.sums[..self.n_bins + 1],
+            &mut self.counts[..self.n_bins + 1],
+        );
+        sums.fill(0.0);
+        counts.fill(0);
+        for_each_piece(image, |i, j, piece| {
+            let bins = geometry.bins(i, j, piece.len());
+            for (p, &bin) in piece.iter().zip(&bins) {
+                sums[bin as usize] += p.to_f64();
+                counts[bin as usize] += 1;
+            }
+        });
+    }
+}
+
+/// Number of bins of a radial profile: `size_px / 2` (rounded down) times `oversample`.
+pub fn radial_profile_bins(size_px: usize, oversample: usize) -> usize {
+    size_px / 2 * oversample
+}
+
+struct Geometry<'a> {
+    x_squared: &'a [f64],
+    y_px: f64,
+    oversample: usize,
+    n_bins: usize,
+}
+
+impl Geometry<'_> {
+    /// Bins of `n` pixels of row `i` from column `j` on; `n_bins` stands for everything beyond.
+    #[inline(always)]
+    fn bins(&self, i: usize, j: usize, n: usize) -> [u32; PIECE] {
+        let mut bins = [0; PIECE];
+        let y_squared = (i as f64 - self.y_px).powi(2);
+        let (scale, last) = (self.oversample as f64, self.n_bins as f64);
+        for (bin, x_squared) in bins.iter_mut().zip(&self.x_squared[j..j + n]) {
+            let radius = (x_squared + y_squared).sqrt() * scale;
+            let radius = if radius < last { radius } else { last };
+            *bin = (radius + ROUND).to_bits() as u32;
+        }
+        bins
+    }
+}
