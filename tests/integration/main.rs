@@ -1,3 +1,5 @@
 //! One integration binary: every module is one subject.
 
 mod golden;
+mod golden_kernels;
+mod golden_optics;
