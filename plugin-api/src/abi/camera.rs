@@ -115,13 +115,13 @@ pub struct CameraSink {
     pub slots: *const *mut u8,
     /// Number of slots.
     pub n_slots: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Values that the host reads at `channels`: the format's `n_channel_values` when `start` was called.
+    pub n_channel_values: u32,
     /// Bytes of each slot.
     pub slot_bytes: u64,
     /// Lends a slot: its index, or -1 when none became free within `timeout_ns`. Several may be lent at once.
     pub lend: Option<unsafe extern "C" fn(ctx: *mut c_void, timeout_ns: i64) -> i32>,
-    /// Gives a lent slot to the host as the next frame. `channels` are the values that the format announced, or null.
+    /// Gives a lent slot to the host as the next frame. `channels` are `n_channel_values` values, or null.
     pub commit: Option<
         unsafe extern "C" fn(ctx: *mut c_void, slot: i32, info: *const FrameInfo, channels: *const f64) -> Status,
     >,

@@ -74,6 +74,8 @@ pub struct TableSink {
     pub variance: Writer,
     /// Little-endian, versioned by the strategy, equal on every CPU; or nothing.
     pub bytes: Writer,
+    /// Zero.
+    pub reserved: [u64; 4],
 }
 
 /// What `lookup` works on: one entry per ROI of its batch.

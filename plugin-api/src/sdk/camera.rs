@@ -188,12 +188,24 @@ impl FrameSink {
         Some(Slot { sink: *self, index, bytes })
     }
 
-    /// Copies a payload into a slot and commits it; false when no slot was free (the host counted it).
+    /// Where the host reads `channels`: null when there are none, an error when they are not as many as announced.
+    fn channels(&self, channels: &[f64]) -> Result<*const f64> {
+        let announced = self.table().n_channel_values as usize;
+        match channels.len() {
+            0 => Ok(std::ptr::null()),
+            n if n == announced => Ok(channels.as_ptr()),
+            n => Err(Error::internal(format!("{n} channel values with a frame, the format announced {announced}"))),
+        }
+    }
+
+    /// Copies a payload into a slot and commits it; false when no slot was free (the host counted it). `channels` are
+    /// the values that the format announced, or empty.
     pub fn push(&self, payload: &[u8], info: &FrameInfo, channels: &[f64]) -> Result<bool> {
         let table = self.table();
         let Some(push) = table.push else { return Err(Error::unsupported("the host takes no copies")) };
-        // SAFETY: the host's function and ctx; all pointers live on.
-        let status = unsafe { push(table.ctx, payload.as_ptr(), payload.len() as u64, info, channels.as_ptr()) };
+        let channels = self.channels(channels)?;
+        // SAFETY: the host's function and ctx; all pointers live on, `channels` leads to as many values as the host reads.
+        let status = unsafe { push(table.ctx, payload.as_ptr(), payload.len() as u64, info, channels) };
         match status {
             abi::STATUS_OK => Ok(true),
             abi::STATUS_BUSY => Ok(false),
@@ -230,11 +242,13 @@ pub struct Slot<'a> {
 impl Slot<'_> {
     /// Gives the slot to the host as the next frame. `channels` are the values that the format announced, or empty.
     pub fn commit(self, info: &FrameInfo, channels: &[f64]) -> Result<()> {
-        let slot = std::mem::ManuallyDrop::new(self);
-        let table = slot.sink.table();
+        let sink = self.sink;
+        let channels = sink.channels(channels)?;
+        let table = sink.table();
         let Some(commit) = table.commit else { return Err(Error::unsupported("the host takes no frames")) };
-        let channels = if channels.is_empty() { std::ptr::null() } else { channels.as_ptr() };
-        // SAFETY: the host's function and ctx; the slot is lent to us and is used no more.
+        let slot = std::mem::ManuallyDrop::new(self);
+        // SAFETY: the host's function and ctx; the slot is lent to us and is used no more; `channels` leads to as many
+        // values as the host reads.
         match unsafe { commit(table.ctx, slot.index, info, channels) } {
             abi::STATUS_OK => Ok(()),
             s => Err(Error::new(s, "the host refused the frame")),

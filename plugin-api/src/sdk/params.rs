@@ -74,23 +74,34 @@ impl ParamValues {
     /// `params` must describe readable memory.
     pub(crate) unsafe fn from_abi(params: abi::Params, schema: &[Parameter], fill: bool) -> Result<Self> {
         let mut values = if fill { Self::defaults(schema) } else { Self::default() };
+        // SAFETY: passed on.
+        for (key, value) in unsafe { Self::from_abi_unchecked(params) }?.values {
+            let Some(spec) = schema.iter().find(|s| s.key() == key) else {
+                return Err(Error::invalid(format!("there is no parameter `{key}`")));
+            };
+            spec.check(&value)?;
+            values.set(&key, value);
+        }
+        Ok(values)
+    }
+
+    /// Reads what the host sent, whatever it is: parameters of another component.
+    ///
+    /// # Safety
+    /// `params` must describe readable memory.
+    pub(crate) unsafe fn from_abi_unchecked(params: abi::Params) -> Result<Self> {
+        let mut values = Self::default();
         if params.len == 0 {
             return Ok(values);
         }
         if params.ptr.is_null() {
             return Err(Error::invalid("parameters announced, but none sent"));
         }
-        // SAFETY: the caller promises `len` readable entries.
-        for p in unsafe { std::slice::from_raw_parts(params.ptr, params.len as usize) } {
-            // SAFETY: the entry's text is readable, as promised.
-            let key = unsafe { super::guard::text(p.key) };
-            let Some(spec) = schema.iter().find(|s| s.key() == key) else {
-                return Err(Error::invalid(format!("there is no parameter `{key}`")));
-            };
-            // SAFETY: as above.
-            let value = unsafe { Value::from_abi(p) }?;
-            spec.check(&value)?;
-            values.set(&key, value);
+        // SAFETY: the caller promises `len` readable entries with readable texts.
+        unsafe {
+            for p in std::slice::from_raw_parts(params.ptr, params.len as usize) {
+                values.set(&super::guard::text(p.key), Value::from_abi(p)?);
+            }
         }
         Ok(values)
     }

@@ -83,17 +83,19 @@ pub struct SweepView<'a> {
     pub tracker_id: String,
     /// Version of the tracker.
     pub tracker_version: String,
+    /// Parameters of the tracker, all of its schema.
+    pub tracker_params: ParamValues,
 }
 
 impl<'a> SweepView<'a> {
     /// # Safety
     /// `raw` must describe readable memory.
-    unsafe fn from_abi(raw: &'a Sweep) -> Self {
+    unsafe fn from_abi(raw: &'a Sweep) -> Result<Self> {
         let n = raw.batch.n_rois as usize;
         let n_bins = raw.layout.n_bins as usize;
         // SAFETY: the caller promises it; lengths are the announced ones.
         unsafe {
-            Self {
+            Ok(Self {
                 batch: RoiBatch::new(&raw.batch),
                 focus_nm: slice(raw.focus_nm, n),
                 fixes: slice(raw.fixes, n),
@@ -103,7 +105,8 @@ impl<'a> SweepView<'a> {
                 config: raw.config,
                 tracker_id: text(raw.tracker_id),
                 tracker_version: text(raw.tracker_version),
-            }
+                tracker_params: ParamValues::from_abi_unchecked(raw.tracker_params)?,
+            })
         }
     }
 
@@ -297,7 +300,7 @@ impl<T: ZlutStrategy> ZlutGlue<T> {
             // SAFETY: the instance was made by `create`; sweep and table are the host's and valid.
             unsafe {
                 let instance = &*instance.cast::<Instance<T>>();
-                let made = instance.strategy.build(&SweepView::from_abi(&*sweep), &instance.host)?;
+                let made = instance.strategy.build(&SweepView::from_abi(&*sweep)?, &instance.host)?;
                 *table = Box::into_raw(Box::new(made)).cast();
             }
             Ok(())
@@ -369,7 +372,12 @@ impl<T: ZlutStrategy> ZlutGlue<T> {
             // SAFETY: the worker was made by `worker` and has no other caller; batch and lookup are the host's, valid
             // for this call; the tables are this strategy's.
             unsafe {
-                (*worker.cast::<T::Worker>()).lookup(&RoiBatch::new(&*batch), &mut LookupRows::from_abi(&*lookup))
+                let batch = RoiBatch::new(&*batch);
+                let mut rows = LookupRows::from_abi(&*lookup);
+                if rows.len() != batch.len() {
+                    return Err(Error::invalid(format!("{} rows for {} ROIs", rows.len(), batch.len())));
+                }
+                (*worker.cast::<T::Worker>()).lookup(&batch, &mut rows)
             }
         })
     }
