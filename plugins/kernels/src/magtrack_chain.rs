@@ -245,3 +245,6 @@ fn result(center: Center, z: ZEstimate) -> ChainResult {
         z_outcome: z.outcome,
     }
 }
+
+#[cfg(test)]
+mod tests;
