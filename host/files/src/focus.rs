@@ -98,6 +98,7 @@ fn order(last: &FocusRow, row: &FocusRow) -> Option<(String, &'static str)> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::spoil::{every_flip, every_prefix};
 
     fn read(content: &[u8]) -> Result<Vec<FocusRow>> {
         let dir = tempfile::tempdir().unwrap();
@@ -160,14 +161,8 @@ mod tests {
     #[test]
     fn no_prefix_and_no_flipped_byte_panics() {
         let good = b"frame,time_s,focus_nm\n0,0.0,0.5\n1,0.04,40.86\n";
-        for n in 0..good.len() {
-            let _ = read(&good[..n]);
-            for mask in [0x01, 0x20, 0x80] {
-                let mut bad = good.to_vec();
-                bad[n] ^= mask;
-                let _ = read(&bad);
-            }
-        }
+        every_prefix("focus.csv", good, |path, _| drop(read_focus(path)));
+        every_flip("focus.csv", good, &[0x01, 0x20, 0x80], |path, _| drop(read_focus(path)));
     }
 
     #[test]

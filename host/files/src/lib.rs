@@ -11,15 +11,20 @@ mod focus;
 mod new_file;
 mod rois;
 mod rows;
+#[cfg(test)]
+mod spoil;
 mod text;
 mod tiff_out;
 mod truth;
+mod zlut;
 
 pub use error::{ErrorKind, FileError, Result};
 pub use focus::{FOCUS_COLUMNS, FocusRow, read_focus, write_focus};
 pub use rois::{ROI_COLUMNS, Roi, common_size, read_rois, write_rois};
-pub use rows::{
-    ROW_COLUMNS, ROWS_VERSION, ROWS_VERSION_KEY, Row, RowsReader, RowsWriter, read_rows,
-};
+pub use rows::{ROW_COLUMNS, ROWS_VERSION, ROWS_VERSION_KEY, Row, RowsReader, RowsWriter, read_rows};
 pub use tiff_out::{GreyDepth, TiffStackOptions, TiffStackWriter};
 pub use truth::{TRUTH_COLUMNS, TruthRow, TruthWriter, read_truth};
+pub use zlut::{
+    Compatibility, MethodStamp, Mismatch, ParamValue, ProfileGeometry, ProfileKind, StoredParameter, StoredZlut,
+    ZlutFile, ZlutSettings, ZlutTable, read_zlut, read_zlut_text, write_zlut, write_zlut_text,
+};

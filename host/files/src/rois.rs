@@ -136,6 +136,7 @@ fn size(record: &Record<'_>, column: usize) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spoil::{every_flip, every_prefix};
 
     fn read(content: &[u8]) -> Result<Vec<Roi>> {
         let dir = tempfile::tempdir().unwrap();
@@ -198,14 +199,8 @@ mod tests {
     #[test]
     fn no_prefix_and_no_flipped_byte_panics() {
         let good = b"bead,x_px,y_px,w_px,h_px\n1,10,20,64,64\n2,30,20,64,64\n";
-        for n in 0..good.len() {
-            let _ = read(&good[..n]);
-            for mask in [0x01, 0x20, 0x80] {
-                let mut bad = good.to_vec();
-                bad[n] ^= mask;
-                let _ = read(&bad);
-            }
-        }
+        every_prefix("rois.csv", good, |path, _| drop(read_rois(path)));
+        every_flip("rois.csv", good, &[0x01, 0x20, 0x80], |path, _| drop(read_rois(path)));
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! Reading and writing of plain CSV: lines, columns found by name, numbers, and errors that name
 //! file, line and value. It knows no particular table.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::{FileError, Result};
+
+mod numbers;
+mod record;
+
+pub(crate) use numbers::{push_f32, push_f64};
+pub(crate) use record::Record;
 
 /// No line of a table is longer; whatever is, is no table.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -167,94 +172,6 @@ impl CsvReader {
     }
 }
 
-/// One line; columns are counted as in the `names` given to [`CsvReader::open`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
-    reader: &'a CsvReader,
-}
-
-impl Record<'_> {
-    /// The text of a column, without blanks and quotes round it.
-    pub(crate) fn text(&self, column: usize) -> &str {
-        let range = &self.reader.fields[self.reader.positions[column]];
-        // The line was checked to be UTF-8 before it was split, at ASCII characters.
-        std::str::from_utf8(&self.reader.line[range.clone()]).unwrap_or_default()
-    }
-
-    /// A whole number of the type that is asked for.
-    pub(crate) fn whole<T: Whole>(&self, column: usize) -> Result<T> {
-        let text = self.text(column);
-        text.parse().map_err(|_| {
-            self.wrong(
-                column,
-                &format!("is {}, not a whole number in its range", shown(text)),
-                &format!("give a whole number from {} to {}", T::MIN, T::MAX),
-            )
-        })
-    }
-
-    /// A whole number, or `None` where the column is empty.
-    pub(crate) fn whole_or_empty<T: Whole>(&self, column: usize) -> Result<Option<T>> {
-        if self.text(column).is_empty() {
-            return Ok(None);
-        }
-        self.whole(column).map(Some)
-    }
-
-    /// A number; `NaN`, `inf` and `-inf` are numbers here.
-    pub(crate) fn float<T: std::str::FromStr>(&self, column: usize) -> Result<T> {
-        let text = self.text(column);
-        text.parse().map_err(|_| {
-            self.wrong(
-                column,
-                &format!("is {}, not a number", shown(text)),
-                "give a number with a decimal point, such as 12.5",
-            )
-        })
-    }
-
-    /// A number that is neither NaN nor infinite.
-    pub(crate) fn finite(&self, column: usize) -> Result<f64> {
-        let value: f64 = self.float(column)?;
-        if value.is_finite() {
-            return Ok(value);
-        }
-        Err(self.wrong(column, &format!("is {value}"), "give a number, or leave the whole line out"))
-    }
-
-    /// An error about a column of this line: its name, then `cause`.
-    pub(crate) fn wrong(&self, column: usize, cause: &str, mend: &str) -> FileError {
-        let name = self.reader.names[column];
-        self.error(format!("{name} {cause}"), mend)
-    }
-
-    /// An error about this line.
-    pub(crate) fn error(&self, cause: impl Into<String>, mend: impl Into<String>) -> FileError {
-        self.reader.error_here(cause, mend)
-    }
-
-    /// The number of this line, from 1.
-    pub(crate) fn line(&self) -> u64 {
-        self.reader.number
-    }
-}
-
-/// The integer types that stand in tables, with their ranges for the error text.
-pub(crate) trait Whole: std::str::FromStr {
-    const MIN: i128;
-    const MAX: i128;
-}
-
-macro_rules! whole {
-    ($($t:ty),*) => {$(
-        impl Whole for $t {
-            const MIN: i128 = <$t>::MIN as i128;
-            const MAX: i128 = <$t>::MAX as i128;
-        }
-    )*};
-}
-whole!(u64, u32, i64, i32);
-
 /// A piece of a file for an error text: quoted, unprintable characters escaped, not too long.
 pub(crate) fn shown(text: &str) -> String {
     let mut cut: String = text.chars().take(SHOWN_CHARS).collect();
@@ -262,30 +179,6 @@ pub(crate) fn shown(text: &str) -> String {
         cut.push('…');
     }
     format!("\"{}\"", cut.escape_debug())
-}
-
-/// Appends a number so that it reads back to the same bits, as short as possible.
-/// NaN is `NaN` (its sign and payload are lost), zero keeps its sign.
-pub(crate) fn push_f64(out: &mut String, value: f64) {
-    let size = value.abs();
-    // Plain digits where people expect them; `{}` alone would print 1e300 with 301 digits.
-    let written = if size == 0.0 || (1e-5..1e16).contains(&size) || !value.is_finite() {
-        write!(out, "{value}")
-    } else {
-        write!(out, "{value:e}")
-    };
-    written.expect("a String takes whatever is written");
-}
-
-/// As [`push_f64`], with the fewer digits that an f32 needs.
-pub(crate) fn push_f32(out: &mut String, value: f32) {
-    let size = value.abs();
-    let written = if size == 0.0 || (1e-5..1e16).contains(&size) || !value.is_finite() {
-        write!(out, "{value}")
-    } else {
-        write!(out, "{value:e}")
-    };
-    written.expect("a String takes whatever is written");
 }
 
 /// Where the fields of a line stand, without the blanks and quotes round them.
@@ -331,41 +224,6 @@ mod tests {
         assert_eq!(fields("1, 2 ,\"a,b\",\"\",\""), ["1", "2", "a,b", "", "\""]);
         assert_eq!(fields(""), [""]);
         assert_eq!(fields(","), ["", ""]);
-    }
-
-    #[test]
-    fn numbers_read_back_to_the_same_bits() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let special = [0.0, -0.0, 1e300, -5e-324, f64::MAX, 1e16, 0.1, f64::INFINITY];
-        for i in 0..20_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let value = match special.get(i) {
-                Some(value) => *value,
-                None => f64::from_bits(state),
-            };
-            if value.is_nan() {
-                continue;
-            }
-            let mut text = String::new();
-            push_f64(&mut text, value);
-            assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
-            let small = value as f32;
-            text.clear();
-            push_f32(&mut text, small);
-            assert_eq!(text.parse::<f32>().unwrap().to_bits(), small.to_bits());
-        }
-    }
-
-    #[test]
-    fn numbers_stay_short_and_nan_is_spelled_nan() {
-        let print = |v| {
-            let mut text = String::new();
-            push_f64(&mut text, v);
-            text
-        };
-        assert_eq!(print(12.5), "12.5");
-        assert_eq!(print(1e300), "1e300");
-        assert_eq!(print(f64::NAN), "NaN");
     }
 
     #[test]

@@ -169,6 +169,7 @@ impl FrameOrder {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::spoil::every_prefix;
 
     fn row(frame: u64, bead: u32) -> TruthRow {
         TruthRow {
@@ -224,13 +225,10 @@ mod tests {
         writer.write(&[row(0, 0), row(0, 1), row(1, 0)]).unwrap();
         writer.finish().unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        for n in 0..bytes.len() {
-            std::fs::write(&path, &bytes[..n]).unwrap();
-            match read_truth(&path) {
-                Ok(rows) => assert!(bytes[n - 1] == b'\n' && rows.len() < 3),
-                Err(error) => assert!(error.what().contains("truth.csv")),
-            }
-        }
+        every_prefix("truth.csv", &bytes, |cut, n| match read_truth(cut) {
+            Ok(rows) => assert!(bytes[n - 1] == b'\n' && rows.len() < 3),
+            Err(error) => assert!(error.what().contains("truth.csv")),
+        });
     }
 
     #[test]
