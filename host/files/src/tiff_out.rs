@@ -76,8 +76,8 @@ impl TiffStackWriter {
     /// TIFF (a plane without pixels or of 4 GiB, a size or an interval that isn't positive).
     pub fn create(path: impl AsRef<Path>, options: &TiffStackOptions) -> Result<Self> {
         let path = path.as_ref();
-        let header = Header::new(options)
-            .map_err(|cause| FileError::invalid(path, cause, "check the size of the frames"))?;
+        let header =
+            Header::new(options).map_err(|cause| FileError::invalid(path, cause, "check the size of the frames"))?;
         let mut writer = Self {
             plane_bytes: u64::from(header.plane_bytes),
             file: NewFile::create(path)?,
@@ -99,11 +99,7 @@ impl TiffStackWriter {
         if plane.len() as u64 != self.plane_bytes {
             return Err(FileError::invalid(
                 self.file.target(),
-                format!(
-                    "a plane of {} bytes was given, this stack has planes of {}",
-                    plane.len(),
-                    self.plane_bytes
-                ),
+                format!("a plane of {} bytes was given, this stack has planes of {}", plane.len(), self.plane_bytes),
                 "give height × width pixels of the stack's type",
             ));
         }
@@ -142,11 +138,7 @@ impl TiffStackWriter {
     /// ImageJ's stacks (below 4 GiB), then sync and name. A stack without a plane is an error.
     pub fn finish(mut self) -> Result<()> {
         if self.n_planes == 0 {
-            return Err(FileError::invalid(
-                self.file.target(),
-                "no plane was written",
-                "record at least one frame",
-            ));
+            return Err(FileError::invalid(self.file.target(), "no plane was written", "record at least one frame"));
         }
         self.patch_count()?;
         self.append_chain()?;

@@ -67,27 +67,14 @@ impl Header {
             return Err(format!("frames every {interval} s"));
         }
         let (description, counts) = describe(options);
-        Ok(Self {
-            width_px: w,
-            height_px: h,
-            bits: 8 * bytes_per_px,
-            plane_bytes,
-            resolution,
-            description,
-            counts,
-        })
+        Ok(Self { width_px: w, height_px: h, bits: 8 * bytes_per_px, plane_bytes, resolution, description, counts })
     }
 
     /// The first 4096 bytes of the file, with a count of zero and no next page.
     pub(super) fn page(&self) -> Vec<u8> {
         let mut page = b"II\x2a\x00\x08\x00\x00\x00".to_vec();
         let mut entries = self.entries(HEADER_BYTES as u32);
-        let description = Entry {
-            tag: 270,
-            kind: ASCII,
-            n: self.description.len() as u32,
-            value: DESCRIPTION_OFFSET,
-        };
+        let description = Entry { tag: 270, kind: ASCII, n: self.description.len() as u32, value: DESCRIPTION_OFFSET };
         let place = entries.partition_point(|e| e.tag < description.tag);
         entries.insert(place, description);
         debug_assert_eq!(entries.len(), FIRST_IFD_ENTRIES);
@@ -132,12 +119,7 @@ impl Header {
 
     /// What every page says, in the order of the tags.
     fn entries(&self, plane_offset: u32) -> Vec<Entry> {
-        let one = |tag, kind, value| Entry {
-            tag,
-            kind,
-            n: 1,
-            value,
-        };
+        let one = |tag, kind, value| Entry { tag, kind, n: 1, value };
         vec![
             one(254, LONG, 0),                         // NewSubfileType
             one(256, LONG, self.width_px),             // ImageWidth
@@ -230,12 +212,8 @@ mod tests {
         let page = header.page();
         assert_eq!(page.len(), 4096);
         assert_eq!(u16::from_le_bytes([page[8], page[9]]), 15);
-        let tags: Vec<u16> = (0..15)
-            .map(|i| u16::from_le_bytes([page[10 + 12 * i], page[11 + 12 * i]]))
-            .collect();
-        let expected = [
-            254, 256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 282, 283, 296, 339,
-        ];
+        let tags: Vec<u16> = (0..15).map(|i| u16::from_le_bytes([page[10 + 12 * i], page[11 + 12 * i]])).collect();
+        let expected = [254, 256, 257, 258, 259, 262, 270, 273, 277, 278, 279, 282, 283, 296, 339];
         assert_eq!(tags, expected);
         for (offset, digits) in header.count_patches(1234) {
             assert_eq!(digits, b"0000001234");

@@ -4,19 +4,11 @@ use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 
 fn options(depth: GreyDepth) -> TiffStackOptions {
-    TiffStackOptions {
-        width_px: 7,
-        height_px: 5,
-        depth,
-        nm_per_px: Some(54.2),
-        frame_interval_s: Some(0.01),
-    }
+    TiffStackOptions { width_px: 7, height_px: 5, depth, nm_per_px: Some(54.2), frame_interval_s: Some(0.01) }
 }
 
 fn planes_u16(n: u16) -> Vec<Vec<u16>> {
-    (0..n)
-        .map(|p| (0..35).map(|i| p.wrapping_mul(1009) ^ (i * 777)).collect())
-        .collect()
+    (0..n).map(|p| (0..35).map(|i| p.wrapping_mul(1009) ^ (i * 777)).collect()).collect()
 }
 
 fn decoder(path: &Path) -> Decoder<std::io::BufReader<std::fs::File>> {
@@ -62,12 +54,7 @@ fn a_u8_stack_of_odd_planes_reads_back_and_describes_itself_to_imagej() {
     let mut tiff = decoder(&path);
     let description = tiff.get_tag_ascii_string(Tag::ImageDescription).unwrap();
     assert!(description.starts_with("ImageJ="));
-    for line in [
-        "images=0000000003",
-        "frames=0000000003",
-        "unit=nm",
-        "finterval=1e-2",
-    ] {
+    for line in ["images=0000000003", "frames=0000000003", "unit=nm", "finterval=1e-2"] {
         assert!(description.lines().any(|l| l == line), "{description}");
     }
     for p in 0..3_u8 {
@@ -109,12 +96,7 @@ fn the_temporary_file_of_a_killed_program_opens_with_the_planes_counted_last() {
     for _ in 0..100 {
         writer.write_plane(&[9; 35]).unwrap();
     }
-    let temporary = std::fs::read_dir(dir.path())
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let temporary = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
     let mut tiff = decoder(&temporary);
     let description = tiff.get_tag_ascii_string(Tag::ImageDescription).unwrap();
     assert!(description.contains("images=0000000064"));
@@ -129,10 +111,7 @@ fn a_plane_of_the_wrong_length_is_refused_and_the_stack_goes_on() {
     let mut writer = TiffStackWriter::create(&path, &options(GreyDepth::U16)).unwrap();
     writer.write_plane_u16(&[1; 35]).unwrap();
     let error = writer.write_plane(&[1; 35]).unwrap_err();
-    assert!(
-        error.cause().contains("35 bytes") && error.cause().contains("70"),
-        "{error}"
-    );
+    assert!(error.cause().contains("35 bytes") && error.cause().contains("70"), "{error}");
     writer.write_plane_u16(&[2; 35]).unwrap();
     writer.finish().unwrap();
     assert!(path.exists());
@@ -144,23 +123,10 @@ fn options_that_make_no_tiff_are_refused() {
     let path = dir.path().join("a.tif");
     let good = options(GreyDepth::U16);
     let bad = [
-        TiffStackOptions {
-            width_px: 0,
-            ..good
-        },
-        TiffStackOptions {
-            width_px: 65_536,
-            height_px: 32_768,
-            ..good
-        },
-        TiffStackOptions {
-            nm_per_px: Some(-1.0),
-            ..good
-        },
-        TiffStackOptions {
-            frame_interval_s: Some(f64::NAN),
-            ..good
-        },
+        TiffStackOptions { width_px: 0, ..good },
+        TiffStackOptions { width_px: 65_536, height_px: 32_768, ..good },
+        TiffStackOptions { nm_per_px: Some(-1.0), ..good },
+        TiffStackOptions { frame_interval_s: Some(f64::NAN), ..good },
     ];
     for options in bad {
         let error = TiffStackWriter::create(&path, &options).unwrap_err();
