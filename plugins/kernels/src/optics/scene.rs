@@ -46,8 +46,9 @@ pub struct Scene {
     side: usize,
     patches: Vec<i32>,
     row: RadialRow,
-    /// Distance (in steps of the table) and cos 4φ along one line of a patch.
-    line: Vec<(f32, f32)>,
+    /// Distance (in steps of the table), then contrast, along one line of a patch; and cos 4φ.
+    steps: Vec<f32>,
+    cos4: Vec<f32>,
 }
 
 #[derive(Clone, Copy)]
@@ -84,7 +85,8 @@ impl Scene {
             beads: vec![nowhere; parameters.n_beads],
             patches: vec![0; parameters.n_beads * side * side],
             row: table.new_row(),
-            line: vec![(0.0, 0.0); side],
+            steps: vec![0.0; side],
+            cos4: vec![0.0; side],
             side,
             table,
             parameters,
@@ -203,17 +205,21 @@ impl Scene {
             pixels[..first].fill(0);
             pixels[end..].fill(0);
             let y2 = dy * dy;
-            // Two passes: the first has no table in it, so the compiler can do several pixels at once.
-            for (i, (steps, cos4)) in self.line[first..end].iter_mut().enumerate() {
-                let dx = dx0 + (first + i) as f32;
+            let (steps, cos4) = (&mut self.steps[..end - first], &mut self.cos4[..end - first]);
+            // Three passes: the first and the last have no table in them, so the compiler does several pixels at once.
+            let dx_first = dx0 + first as f32;
+            for (i, (steps, cos4)) in (0i32..).zip(steps.iter_mut().zip(cos4.iter_mut())) {
+                let dx = dx_first + i as f32;
                 let x2 = dx * dx;
                 let r2 = (x2 + y2).max(f32::MIN_POSITIVE);
                 *steps = r2.sqrt() * steps_per_px;
                 *cos4 = 1.0 - 8.0 * (x2 / r2) * (y2 / r2);
             }
-            for (pixel, &(steps, cos4)) in pixels[first..end].iter_mut().zip(&self.line[first..end]) {
-                let contrast = self.row.contrast_at(steps, cos4).min(MOST_CONTRAST);
-                *pixel = (contrast * UNITS_PER_CONTRAST) as i32;
+            for (steps, &cos4) in steps.iter_mut().zip(cos4.iter()) {
+                *steps = self.row.contrast_at(*steps, cos4);
+            }
+            for (pixel, &contrast) in pixels[first..end].iter_mut().zip(steps.iter()) {
+                *pixel = (contrast.min(MOST_CONTRAST) * UNITS_PER_CONTRAST) as i32;
             }
         }
     }

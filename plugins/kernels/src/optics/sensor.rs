@@ -125,14 +125,13 @@ impl Sensor {
             for (w, &bits) in electrons.iter_mut().zip(&bits) {
                 *w = self.quantiles.deviate(bits);
             }
-            let mut least = f32::INFINITY;
             for (e, &contrast) in electrons.iter_mut().zip(contrast) {
-                let mean = offset + slope * contrast as f32;
-                least = least.min(mean);
                 // Dark pixels are done again below.
-                *e = poisson_from_normal(mean.max(EXACT_BELOW_ELECTRONS), *e);
+                *e = poisson_from_normal((offset + slope * contrast as f32).max(EXACT_BELOW_ELECTRONS), *e);
             }
-            if least < EXACT_BELOW_ELECTRONS {
+            // Looked for in the integers, because a minimum of floats keeps the compiler from doing several at once.
+            let least = contrast.iter().fold(i32::MAX, |least, &contrast| least.min(contrast));
+            if offset + slope * (least as f32) < EXACT_BELOW_ELECTRONS {
                 for ((e, &contrast), &bits) in electrons.iter_mut().zip(contrast).zip(&bits) {
                     let mean = offset + slope * contrast as f32;
                     if mean < EXACT_BELOW_ELECTRONS {
