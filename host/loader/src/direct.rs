@@ -10,7 +10,7 @@ mod zlut;
 
 pub use camera::{Camera, ChannelInfo, Device, FrameTarget, SettingInfo, SettingsInfo};
 pub use finder::BeadFinder;
-pub use rois::{ArraySet, NamedArray, RoiSet};
+pub use rois::{ArraySet, FrameMemory, NamedArray, RoiSet};
 pub use stage::{Axis, Stage};
 pub use tracker::{TrackBuffers, Tracker, TrackerWorker};
 pub use zlut::{LookupBuffers, SavedTable, SweepData, Table, TrackerStamp, ZlutStrategy, ZlutWorker};

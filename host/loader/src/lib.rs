@@ -23,9 +23,9 @@ mod shared;
 
 pub use descriptor::{ComponentInfo, Isolation, ParamType, ParameterInfo};
 pub use direct::{
-    ArraySet, Axis, BeadFinder, Camera, ChannelInfo, Device, FrameTarget, LookupBuffers, NamedArray, RoiSet,
-    SavedTable, SettingInfo, SettingsInfo, Stage, SweepData, Table, TrackBuffers, Tracker, TrackerStamp, TrackerWorker,
-    ZlutStrategy, ZlutWorker,
+    ArraySet, Axis, BeadFinder, Camera, ChannelInfo, Device, FrameMemory, FrameTarget, LookupBuffers, NamedArray,
+    RoiSet, SavedTable, SettingInfo, SettingsInfo, Stage, SweepData, Table, TrackBuffers, Tracker, TrackerStamp,
+    TrackerWorker, ZlutStrategy, ZlutWorker,
 };
 pub use error::{LoadError, LoadErrorKind, PluginError};
 pub use host::{CancelToken, now_ns};

@@ -4,11 +4,48 @@
 use std::ffi::c_void;
 use tetherscope_plugin_api::abi::{self, ArraySink, Batch, Status, Str};
 
+/// Memory that holds frames. Not a slice: other parts of it may be written meanwhile, by the camera, into slots that
+/// nobody reads.
+#[derive(Clone, Copy)]
+pub struct FrameMemory<'a> {
+    base: *const u8,
+    len_bytes: usize,
+    _frames: std::marker::PhantomData<&'a [u8]>,
+}
+
+// SAFETY: it is as shareable as a `&[u8]`; who made it promised that what is read is not written.
+unsafe impl Send for FrameMemory<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for FrameMemory<'_> {}
+
+impl<'a> FrameMemory<'a> {
+    /// Memory of which only parts are frames that may be read.
+    ///
+    /// # Safety
+    /// `len_bytes` bytes from `base` on must stay allocated during `'a`, and nobody may write a pixel of any ROI that is
+    /// read through it meanwhile.
+    pub unsafe fn new(base: *const u8, len_bytes: usize) -> Self {
+        Self { base, len_bytes, _frames: std::marker::PhantomData }
+    }
+}
+
+impl<'a> From<&'a [u8]> for FrameMemory<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { base: bytes.as_ptr(), len_bytes: bytes.len(), _frames: std::marker::PhantomData }
+    }
+}
+
+impl<'a> From<&'a [u16]> for FrameMemory<'a> {
+    fn from(pixels: &'a [u16]) -> Self {
+        Self { base: pixels.as_ptr().cast(), len_bytes: size_of_val(pixels), _frames: std::marker::PhantomData }
+    }
+}
+
 /// ROIs of one size in one piece of memory. Offsets and strides are in bytes.
 #[derive(Clone, Copy)]
 pub struct RoiSet<'a> {
     /// The memory that holds the frames.
-    pub memory: &'a [u8],
+    pub memory: FrameMemory<'a>,
     /// Per ROI: its top-left pixel.
     pub offsets: &'a [u64],
     /// From one row to the next.
@@ -47,13 +84,13 @@ impl RoiSet<'_> {
         let size = if self.pixel_format == abi::PIXEL_MONO8 { 1 } else { 2 };
         let rows = u64::from(self.h_px.saturating_sub(1)) * self.row_stride_bytes;
         let reach = rows + u64::from(self.w_px.saturating_sub(1)) * u64::from(self.pixel_stride_bytes) + size;
-        let end = self.memory.len() as u64;
+        let end = self.memory.len_bytes as u64;
         for (i, &offset) in self.offsets.iter().enumerate() {
             let inside = offset.checked_add(reach).is_some_and(|e| e <= end);
             assert!(inside, "ROI {i} at byte {offset} reaches beyond the {end} bytes of its frames");
         }
         Batch {
-            base: self.memory.as_ptr(),
+            base: self.memory.base,
             len_bytes: end,
             offsets: self.offsets.as_ptr(),
             row_stride_bytes: self.row_stride_bytes,
