@@ -1,1 +1,29 @@
 //! Runs an experiment: frames from a camera plugin through trackers and Z-LUTs to rows.
+//!
+//! So far the offline run: a lossless source, every frame tracked, rows in order ([`run`](fn@run)). It owns the frames
+//! ([`FrameSlots`]), the threads and the conversion from pixels to nanometres; it knows no widget, and files only
+//! through `tetherscope-files`.
+
+mod error;
+mod optics;
+mod plan;
+mod rows;
+mod run;
+mod slots;
+mod source;
+mod sweep;
+mod unpack;
+mod zlut;
+
+pub use error::RunError;
+pub use optics::Optics;
+pub use plan::{Plan, PlanOptions, Roi, Tables, ZlutPlan};
+pub use rows::RowMaker;
+pub use run::{RunOptions, RunSummary, TrackedBatch, run};
+pub use slots::{ArrivedFrame, FrameSlots};
+pub use source::{FrameMeta, FrameSource};
+pub use sweep::{BuiltTable, SweepOptions, build_tables};
+pub use zlut::{LoadedZlut, load_zlut, zlut_settings};
+
+/// What the program needs of the loader.
+pub use tetherscope_loader as loader;
