@@ -123,7 +123,12 @@ pub fn build_tables(
     Ok((built, summary))
 }
 
-fn build_one(plan: &Plan, strategy: &Arc<ZlutStrategy>, bead: u32, sweep: &BeadSweep) -> Result<BuiltTable, RunError> {
+fn build_one(
+    plan: &Plan,
+    strategy: &Arc<ZlutStrategy>,
+    bead: Option<u32>,
+    sweep: &BeadSweep,
+) -> Result<BuiltTable, RunError> {
     if sweep.focus_nm.is_empty() {
         return Err(RunError::refused(
             bead.map_or_else(|| "cannot build a Z-LUT".into(), |b| format!("cannot build a Z-LUT of bead {b}")),
