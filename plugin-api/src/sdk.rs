@@ -19,7 +19,7 @@ mod tracker;
 mod values;
 mod zlut;
 
-pub use batch::{Roi, RoiBatch};
+pub use batch::{Roi, RoiBatch, RoisInImage};
 pub use camera::{Camera, Channel, Device, FrameSink, Setting, Settings, Slot};
 pub use error::{Error, Result};
 pub use export::{Component, Library, LibraryContext, entry, library_table};

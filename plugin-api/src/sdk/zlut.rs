@@ -202,6 +202,24 @@ pub struct LookupRow<'a, T> {
 }
 
 impl<'a, T> LookupRows<'a, T> {
+    /// Rows over memory of one's own: for a plugin's tests and for linking a method statically. One table per row;
+    /// profiles and weights are `[rows × n_bins]` or empty.
+    pub fn new(
+        tables: &'a [&'a T],
+        fixes: &'a mut [Fix],
+        profiles: &'a [f64],
+        weights: &'a [f32],
+        n_bins: usize,
+    ) -> Self {
+        let n = fixes.len() * n_bins;
+        assert!(tables.len() == fixes.len(), "{} tables for {} rows", tables.len(), fixes.len());
+        assert!(profiles.is_empty() || profiles.len() == n, "{} profile values for {n}", profiles.len());
+        assert!(weights.is_empty() || weights.len() == n, "{} weights for {n}", weights.len());
+        // SAFETY: a reference has the layout of a pointer, and the tables live as long as the rows.
+        let tables = unsafe { slice(tables.as_ptr().cast::<*const T>(), tables.len()) };
+        Self { tables, fixes, profiles, weights, n_bins }
+    }
+
     /// # Safety
     /// The memory must be as `raw` says, the tables of type `T`, the fixes the caller's alone.
     unsafe fn from_abi(raw: &'a Lookup) -> Self {
