@@ -1,5 +1,9 @@
 //! One integration binary: every module is one subject.
 
+mod abi_layout;
+mod abi_source;
+mod c_header;
 mod golden;
 mod golden_kernels;
 mod golden_optics;
+mod harness;

@@ -170,8 +170,9 @@ pub struct CameraTable {
     >,
     /// Closes a camera; it was stopped before.
     pub close: Option<unsafe extern "C" fn(camera: *mut c_void)>,
-    /// Writes the present settings as JSON: `{"revision": 7, "settings": [{…a parameter as in `describe`…, "value": …,
-    /// "access": "rw" | "r" | "none"}]}`. Asked again after every change, since ranges depend on each other.
+    /// Writes the present settings as JSON: `{"revision": 7, "settings": [{..., "value": ..., "access": "rw"}]}`, each a
+    /// parameter as in `describe` with its value and its access (`rw`, `r` or `none`). Asked again after every change,
+    /// since ranges depend on each other.
     pub settings: Option<unsafe extern "C" fn(camera: *mut c_void, out: Writer, error: Writer) -> Status>,
     /// Changes settings. [`super::STATUS_BUSY`] for one that cannot change while the camera runs.
     pub set: Option<unsafe extern "C" fn(camera: *mut c_void, params: Params, error: Writer) -> Status>,
