@@ -84,7 +84,7 @@ pub fn read(bytes: &mut Bytes, ifd: &Ifd) -> Result<Page, Fault> {
         // Of the 16 bits fewer may carry the value, so nobody knows from what it must be subtracted.
         return Err(Fault::refused(
             "it has 16 bits and white as zero",
-            "save it with black as zero (ImageJ: Image > Lookup Tables > Grays, then File > Save As)",
+            "save it with black as zero (ImageJ: Image > Lookup Tables > Invert LUT, then Edit > Invert)",
         ));
     }
     let compression = ifd.number_or(bytes, COMPRESSION, 1)?;
