@@ -1,3 +1,12 @@
-//! The program `tetherscope`.
+//! The program `tetherscope`: everything on the command line.
+//!
+//! It draws no conclusions of its own: each command asks `tetherscope-core` and prints what comes back. Exit codes: 0 fine,
+//! 1 checked and not fine, 2 error.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    // The same executable is the child in which unknown libraries are loaded first.
+    tetherscope_core::loader::run_if_child();
+    cli::main()
+}

@@ -201,3 +201,35 @@ impl Drop for FrameSource {
         }
     }
 }
+
+impl FrameSource {
+    /// Hands every frame's image to `f`, row by row without gaps, in order; at most `max_frames`. For writing a video.
+    pub fn for_each_image(
+        mut self,
+        max_frames: Option<u64>,
+        cancel: &tetherscope_loader::CancelToken,
+        mut f: impl FnMut(&FrameMeta, &[u8]) -> Result<(), RunError>,
+    ) -> Result<u64, RunError> {
+        let format = self.format;
+        let row_bytes = format.width_px as usize * if format.pixel_format == abi::PIXEL_MONO8 { 1 } else { 2 };
+        let mut image = Vec::with_capacity(row_bytes * format.height_px as usize);
+        let mut n = 0;
+        while max_frames.is_none_or(|m| n < m) {
+            if cancel.is_cancelled() {
+                return Err(RunError::Cancelled);
+            }
+            let Some(frame) = self.next()? else { break };
+            image.clear();
+            let payload = &self.slots.payload(frame.slot)[format.image_offset_bytes as usize..];
+            for y in 0..format.height_px as usize {
+                let at = y * format.row_stride_bytes as usize;
+                image.extend_from_slice(&payload[at..at + row_bytes]);
+            }
+            f(&frame, &image)?;
+            self.slots.release(frame.slot);
+            n += 1;
+        }
+        self.finish()?;
+        Ok(n)
+    }
+}

@@ -80,6 +80,14 @@ pub struct ParameterInfo {
 }
 
 impl ParameterInfo {
+    /// The default as text.
+    pub fn default_text(&self) -> String {
+        match to_json(&self.default) {
+            serde_json::Value::String(s) => s,
+            other => other.to_string(),
+        }
+    }
+
     /// True if a table made with another value must not be used.
     pub fn invalidates_zlut(&self) -> bool {
         self.invalidates.iter().any(|i| i == "zlut")

@@ -1,0 +1,124 @@
+//! The command line: which commands there are, what all of them share, and how they end.
+
+mod demo;
+mod frames;
+mod output;
+mod plugins;
+mod progress;
+mod shell;
+mod simulate;
+mod simulated_rig;
+mod track;
+mod zlut;
+
+use clap::{Parser, Subcommand};
+use output::{Ending, Output};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tetherscope_core::RunError;
+use tetherscope_core::loader::{CancelToken, Registry, SearchOptions};
+
+/// Magnetic-tweezers microscopy with any tracking algorithm, camera or stage as a plugin.
+#[derive(Parser)]
+#[command(name = "tetherscope", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command has.
+#[derive(clap::Args, Clone)]
+struct Shared {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Search this folder for plugins first; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    plugin_dir: Vec<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what Tetherscope does, without hardware and without arguments: simulated beads, tracked, with z
+    Demo(demo::Demo),
+    /// Render a video of simulated beads, with the truth beside it
+    Simulate(simulate::Simulate),
+    /// Track beads in a video
+    Track(track::Track),
+    /// Build and look at Z-LUTs
+    #[command(subcommand)]
+    Zlut(zlut::Zlut),
+    /// See what plugins were found, and what they offer
+    #[command(subcommand)]
+    Plugins(plugins::Plugins),
+    /// Print completions for a shell
+    Completions(shell::Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// What every command works with.
+struct Context {
+    shared: Shared,
+    cancel: CancelToken,
+}
+
+impl Context {
+    /// All plugins. Takes a child process for each library that is new.
+    fn registry(&self) -> Registry {
+        let options = SearchOptions { plugin_dirs: self.shared.plugin_dir.clone(), ..SearchOptions::default() };
+        Registry::scan(&options)
+    }
+
+    /// True if a progress bar may be drawn.
+    fn interactive(&self) -> bool {
+        !self.shared.json && std::io::IsTerminal::is_terminal(&std::io::stderr())
+    }
+}
+
+/// Reads the arguments, runs the command, prints its outcome.
+pub(crate) fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TETHERSCOPE_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return usage(&e),
+    };
+    let cancel = CancelToken::new();
+    let on_signal = cancel.clone();
+    // Without a handler Ctrl-C still ends the program; only the tidy end is lost.
+    let _ = ctrlc::set_handler(move || on_signal.cancel());
+    let context = Context { shared: cli.shared, cancel };
+    let outcome = match cli.command {
+        Command::Demo(c) => c.run(&context),
+        Command::Simulate(c) => c.run(&context),
+        Command::Track(c) => c.run(&context),
+        Command::Zlut(c) => c.run(&context),
+        Command::Plugins(c) => c.run(&context),
+        Command::Completions(c) => c.run(),
+        Command::Man => shell::man(),
+    };
+    output::finish(context.shared.json, outcome)
+}
+
+/// Help and version are fine; anything else is a wrong argument, which with `--json` is told as JSON too.
+fn usage(e: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|a| a == "--json");
+    if e.use_stderr() && json {
+        let text = e.to_string();
+        let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let refused = RunError::refused("cannot read the arguments", cause, "see `tetherscope --help`");
+        return output::finish(true, Err(refused));
+    }
+    // Nowhere left to tell a failure to print.
+    let _ = e.print();
+    ExitCode::from(if e.use_stderr() { 2 } else { 0 })
+}
+
+/// What a command gives back.
+type CommandResult = Result<(Output, Ending), RunError>;

@@ -1,0 +1,106 @@
+//! `tetherscope plugins`: what was found where, what was refused and why, and what a method wants to know.
+
+use super::output::{Ending, Output};
+use super::{CommandResult, Context};
+use serde_json::json;
+use tetherscope_core::loader::{Component, ParameterInfo, Registry};
+
+/// See what plugins were found, and what they offer
+#[derive(clap::Subcommand)]
+pub(crate) enum Plugins {
+    /// List all components, and the files that were refused
+    List,
+    /// Show everything about one component: parameters, units, ranges, source
+    Inspect(Inspect),
+}
+
+/// Show everything about one component
+#[derive(clap::Args)]
+pub(crate) struct Inspect {
+    /// `id`, `id@version` or `id#hash`
+    method: String,
+}
+
+impl Plugins {
+    /// Lists or inspects.
+    pub(crate) fn run(self, context: &Context) -> CommandResult {
+        let registry = context.registry();
+        match self {
+            Plugins::List => Ok(list(&registry)),
+            Plugins::Inspect(i) => Ok(inspect(registry.find(&i.method)?)),
+        }
+    }
+}
+
+fn list(registry: &Registry) -> (Output, Ending) {
+    let mut components: Vec<&Component> = registry.components().iter().collect();
+    components.sort_by_key(|c| (c.info().kind, c.info().id.clone(), c.info().version.clone()));
+    let width = components.iter().map(|c| c.info().id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for c in &components {
+        let i = c.info();
+        text += &format!("{:width$}  {}#{}  {}\n", i.id, i.version, &c.hash()[..8], i.name);
+        text += &format!("{:width$}  {}\n", "", c.path().display());
+    }
+    if components.is_empty() {
+        text += "no plugins were found\n";
+    }
+    for n in registry.notes() {
+        text += &format!("\nnote: {}\n  {}\n", n.path.display(), n.text);
+    }
+    for r in registry.refused() {
+        text += &format!("\nrefused: {}\n", r.error.to_string().replace('\n', "\n  "));
+    }
+    let json = json!({
+        "components": components.iter().map(|c| component_json(c)).collect::<Vec<_>>(),
+        "notes": registry.notes().iter().map(|n| json!({"file": n.path.display().to_string(), "text": n.text})).collect::<Vec<_>>(),
+        "refused": registry.refused().iter().map(|r| json!({
+            "file": r.path.display().to_string(),
+            "thing": r.error.thing, "cause": r.error.cause, "mend": r.error.mend,
+        })).collect::<Vec<_>>(),
+    });
+    (Output { text, json }, Ending::fine_if(registry.refused().is_empty()))
+}
+
+fn component_json(c: &Component) -> serde_json::Value {
+    json!({
+        "file": c.path().display().to_string(),
+        "hash": c.hash(),
+        "layout_check": c.layout_check(),
+        "component": c.info(),
+    })
+}
+
+fn inspect(c: &Component) -> (Output, Ending) {
+    let i = c.info();
+    let mut text = format!("{} {}: {}\n{}\n\n", i.id, i.version, i.name, i.summary);
+    text += &format!(
+        "source   {}\nlicence  {}\nfile     {}\nhash     {}\n",
+        i.source,
+        i.licence,
+        c.path().display(),
+        c.hash()
+    );
+    text += &format!("layout   {}\n", c.layout_check());
+    if !i.capabilities.is_empty() {
+        text += &format!("can      {}\n", i.capabilities.join(", "));
+    }
+    text += if i.parameters.is_empty() { "\nno parameters\n" } else { "\nparameters\n" };
+    i.parameters.iter().for_each(|p| text += &parameter_text(p));
+    (Output { text, json: component_json(c) }, Ending::Fine)
+}
+
+fn parameter_text(p: &ParameterInfo) -> String {
+    let unit = if p.unit.is_empty() { String::new() } else { format!(" {}", p.unit) };
+    let default = p.default_text();
+    let range = match (p.min, p.max) {
+        (Some(min), Some(max)) => format!(", {min} to {max}{unit}"),
+        (Some(min), None) => format!(", at least {min}{unit}"),
+        (None, Some(max)) => format!(", at most {max}{unit}"),
+        (None, None) if !p.choices.is_empty() => format!(", one of {}", p.choices.join(", ")),
+        (None, None) => String::new(),
+    };
+    let zlut = if p.invalidates_zlut() { "; another value needs a new Z-LUT" } else { "" };
+    let expert = if p.level == "expert" { " (expert)" } else { "" };
+    format!("  {} = {default}{unit}{expert}\n      {}{range}{zlut}\n", p.key, p.help)
+}
