@@ -6,4 +6,5 @@ mod c_header;
 mod golden;
 mod golden_kernels;
 mod golden_optics;
+mod golden_plugins;
 mod harness;
