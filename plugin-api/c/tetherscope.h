@@ -290,8 +290,9 @@ typedef struct ts_camera_sink {
   ts_status (*commit)(void *ctx, int32_t slot, const struct ts_frame_info *info, const double *channels);
   // Gives a lent slot back unused.
   ts_status (*give_back)(void *ctx, int32_t slot);
-  // For SDKs that own their memory: copies `len_bytes` of payload into a slot and commits it.
-  // `TS_STATUS_BUSY`: no slot was free, the host counted an underrun.
+  // For SDKs that own their memory: copies `len_bytes` of payload into a slot and commits it; less than the format's
+  // `payload_bytes` only for a frame marked `TS_FRAME_INCOMPLETE`. `TS_STATUS_BUSY`: no slot was free, the host
+  // counted an underrun.
   ts_status (*push)(void *ctx,
                     const uint8_t *payload,
                     uint64_t len_bytes,

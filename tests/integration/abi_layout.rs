@@ -126,12 +126,18 @@ constants! {
     LOST_CAMERA_GAP LOST_UNDERRUN LOST_INCOMPLETE ENDED_END_OF_DATA ENDED_DISCONNECTED ENDED_ERROR
 }
 
-/// `(C type, C field, offset)` of every field, and `(C type, size)` of every struct: what a C compiler must agree on.
-pub fn c_facts() -> (Vec<(String, String, usize)>, Vec<(String, usize)>) {
-    let c_type = |name: &str| format!("ts_{}", abi_source::snake_case(name));
-    let structs = structs();
-    let offsets = structs.iter().flat_map(|s| s.fields.iter().map(|f| (c_type(s.name), f.0.to_owned(), f.1)));
-    (offsets.collect(), structs.iter().map(|s| (c_type(s.name), s.size)).collect())
+fn c_type(name: &str) -> String {
+    format!("ts_{}", abi_source::snake_case(name))
+}
+
+/// `(C type, size)` of every struct: what a C compiler must agree on.
+pub fn c_sizes() -> Vec<(String, usize)> {
+    structs().iter().map(|s| (c_type(s.name), s.size)).collect()
+}
+
+/// `(C type, field, offset)` of every field.
+pub fn c_offsets() -> Vec<(String, &'static str, usize)> {
+    structs().iter().flat_map(|s| s.fields.iter().map(|f| (c_type(s.name), f.0, f.1)).collect::<Vec<_>>()).collect()
 }
 
 /// `(C name, value)` of every constant.

@@ -2,7 +2,7 @@
 //! one, compiled as C11 and as C++17, and compared with Rust field by field.
 
 use super::abi_layout;
-use super::abi_source::{self, Item};
+use super::abi_source;
 use super::harness::{Language, bless_or_compare, compiler, repository, scratch};
 use cbindgen::{Builder, Config, DocumentationStyle, ItemType, Style};
 use std::collections::{BTreeMap, HashSet};
@@ -94,7 +94,7 @@ fn c_line(line: &str, names: &BTreeMap<String, String>) -> String {
         };
     }
     let parts: Vec<&str> = line.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         // A piece of code that goes on in the next line: JSON, which names nothing of ours.
         return line.to_owned();
     }
@@ -131,12 +131,11 @@ fn names() -> BTreeMap<String, String> {
 
 /// A C or C++ file that does not compile unless every size, offset and value is Rust's.
 fn assertions(assert: &str) -> String {
-    let (offsets, sizes) = abi_layout::c_facts();
     let mut out = String::from("#include \"tetherscope.h\"\n");
-    for (ty, size) in sizes {
+    for (ty, size) in abi_layout::c_sizes() {
         writeln!(out, "{assert}(sizeof({ty}) == {size}, \"size of {ty}\");").expect("a String takes all");
     }
-    for (ty, field, at) in offsets {
+    for (ty, field, at) in abi_layout::c_offsets() {
         writeln!(out, "{assert}(offsetof({ty}, {field}) == {at}, \"{ty}.{field}\");").expect("a String takes all");
     }
     for (name, value) in abi_layout::c_constants() {

@@ -6,7 +6,10 @@
 //! in a process of its own; when nothing changed a call takes a fraction of a second. Nothing is fetched: the fixtures'
 //! lock files name the versions that the workspace itself needed.
 
+// Named paths, so that a bench can take this file in with a path of its own.
+#[path = "harness/c.rs"]
 mod c;
+#[path = "harness/files.rs"]
 mod files;
 
 pub use c::{Language, c_fixture, compiler};

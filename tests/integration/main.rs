@@ -8,3 +8,5 @@ mod golden_kernels;
 mod golden_optics;
 mod golden_plugins;
 mod harness;
+mod house;
+mod loader;

@@ -1,11 +1,12 @@
 //! Why a library was not loaded, and why a call into a plugin failed. Three short lines: thing, cause, mend.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tetherscope_plugin_api::abi;
 
 /// At which step a library or a method failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LoadErrorKind {
     /// The file cannot be read at all.

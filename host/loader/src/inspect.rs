@@ -128,8 +128,17 @@ fn check_header(path: &Path, header: &[u8; HEADER_BYTES]) -> Result<(u16, u16), 
         ));
     }
     let sizes_at = std::mem::offset_of!(PluginEntry, sizes);
-    let n_sizes = (u32_at(std::mem::offset_of!(PluginEntry, n_sizes)) as usize).min(FROZEN_NAMES.len());
-    for (i, name) in FROZEN_NAMES.iter().enumerate().take(n_sizes) {
+    let (n_sizes, known) = (u32_at(std::mem::offset_of!(PluginEntry, n_sizes)) as usize, FROZEN_NAMES.len());
+    let struct_size = u32_at(std::mem::offset_of!(PluginEntry, struct_size)) as usize;
+    if n_sizes < known || struct_size < size_of::<PluginEntry>() {
+        return Err(refuse(
+            format!(
+                "it tells the sizes of {n_sizes} structs in {struct_size} bytes, its interface has {known} structs"
+            ),
+            "build it against the unchanged tetherscope-plugin-api or tetherscope.h",
+        ));
+    }
+    for (i, name) in FROZEN_NAMES.iter().enumerate() {
         let (theirs, ours) = (u32_at(sizes_at + 4 * i), FROZEN_SIZES[i]);
         if theirs != ours {
             return Err(refuse(

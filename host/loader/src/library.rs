@@ -12,6 +12,8 @@ use std::sync::Arc;
 use tetherscope_plugin_api::abi::{self, LibraryTable, PluginEntry, Status, Writer};
 use tetherscope_plugin_api::{Kind, abi::Str};
 
+/// Most characters of a plugin's sentence that are shown.
+const MAX_SENTENCE_CHARS: usize = 500;
 /// Most bytes of error text that are kept.
 const MAX_ERROR_BYTES: usize = 4096;
 /// Most bytes of any other output; a table of 1,000 planes with pixels stays far below.
@@ -135,7 +137,7 @@ impl Component {
 
     #[cold]
     fn failed(&self, function: &'static str, status: Status, text: &Output) -> PluginError {
-        let said = text.text();
+        let said = text.sentence();
         let message =
             if said.is_empty() { format!("it returned {} and said nothing", status_name(status)) } else { said };
         self.error(function, status, message)
@@ -209,6 +211,16 @@ impl Output {
         let text = if self.bytes.len() == self.limit { text.trim_end_matches('\u{fffd}') } else { &text };
         text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
     }
+
+    /// As one line of a message: lines joined, and cut when it does not end.
+    pub(crate) fn sentence(&self) -> String {
+        let text = self.text();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(MAX_SENTENCE_CHARS) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
 }
 
 /// Copies text that a plugin passed.
@@ -277,7 +289,7 @@ pub(crate) fn open(path: &Path, facts: &FileFacts) -> Result<(Arc<Library>, Desc
     // SAFETY: HOST lives forever; `context` is a valid place; the writer lives through the call.
     let status = unsafe { open(&crate::host::HOST, &mut context, text.writer()) };
     if status != abi::STATUS_OK {
-        return Err(failed(format!("its open failed ({}): {}", status_name(status), text.text())));
+        return Err(failed(format!("its open failed ({}): {}", status_name(status), text.sentence())));
     }
     let opened = Arc::new(Library {
         path: path.to_owned(),
@@ -304,7 +316,7 @@ pub(crate) fn open(path: &Path, facts: &FileFacts) -> Result<(Arc<Library>, Desc
             return Err(failed(format!(
                 "it cannot describe component {index} ({}): {}",
                 status_name(status),
-                text.text()
+                text.sentence()
             )));
         }
         components.push((code, out.text()));

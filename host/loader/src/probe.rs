@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 enum Report {
     Components(Described),
-    Refused { failed: bool, cause: String, mend: String },
+    Refused { kind: Kind, cause: String, mend: String },
 }
 
 /// To be called first in `main`: if this process is a helper child, does its work and does not return.
@@ -43,7 +43,7 @@ fn write_report(path: &Path, report: &Path) -> bool {
     });
     let outcome = match outcome {
         Ok(components) => Report::Components(components),
-        Err(e) => Report::Refused { failed: e.kind == Kind::Failed, cause: e.cause, mend: e.mend },
+        Err(e) => Report::Refused { kind: e.kind, cause: e.cause, mend: e.mend },
     };
     serde_json::to_vec(&outcome).is_ok_and(|json| std::fs::write(report, json).is_ok())
 }
@@ -101,10 +101,7 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Described, L
     };
     match std::fs::read(&report).ok().and_then(|json| serde_json::from_slice(&json).ok()) {
         Some(Report::Components(components)) if status.success() => Ok(components),
-        Some(Report::Refused { failed, cause, mend }) => {
-            let kind = if failed { Kind::Failed } else { Kind::BadDescriptor };
-            Err(LoadError::file(kind, path, cause, mend))
-        }
+        Some(Report::Refused { kind, cause, mend }) => Err(LoadError::file(kind, path, cause, mend)),
         _ => {
             let said = reader.join().unwrap_or_default();
             let said = said.lines().last().map(|l| format!("; its last words: {l}")).unwrap_or_default();

@@ -127,8 +127,9 @@ pub struct CameraSink {
     >,
     /// Gives a lent slot back unused.
     pub give_back: Option<unsafe extern "C" fn(ctx: *mut c_void, slot: i32) -> Status>,
-    /// For SDKs that own their memory: copies `len_bytes` of payload into a slot and commits it.
-    /// [`super::STATUS_BUSY`]: no slot was free, the host counted an underrun.
+    /// For SDKs that own their memory: copies `len_bytes` of payload into a slot and commits it; less than the format's
+    /// `payload_bytes` only for a frame marked [`FRAME_INCOMPLETE`]. [`super::STATUS_BUSY`]: no slot was free, the host
+    /// counted an underrun.
     pub push: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

@@ -3,6 +3,7 @@
 use super::{fixtures_folder, library_name, repository};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A language that the header serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +50,9 @@ fn build(source: &str, case: &str, definitions: &[&str], mode: &[&str], file: &s
     let mut command = compiler(Language::C)?;
     let folder = fixtures_folder().join("c").join(case);
     std::fs::create_dir_all(&folder).unwrap();
-    // Several processes may build the same case: each writes a file of its own and puts it in place whole.
-    let own = folder.join(format!("{file}.{}", std::process::id()));
+    // Several threads and processes may build the same case: each writes a file of its own and puts it in place whole.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let own = folder.join(format!("{file}.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     let output = command
         .args(mode)
         .args(["-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])

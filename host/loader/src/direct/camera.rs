@@ -131,7 +131,16 @@ pub trait FrameTarget: Send + Sync {
 struct Running {
     target: Box<dyn FrameTarget>,
     n_channel_values: usize,
+    payload_bytes: u64,
     sink: CameraSink,
+}
+
+/// Lets go of the sink of a camera that stopped. One that failed to stop may still deliver from threads of its own, so
+/// its sink and target are kept forever.
+fn release(running: Option<Box<Running>>, stopped: bool) {
+    if !stopped {
+        std::mem::forget(running);
+    }
 }
 
 /// An open camera.
@@ -238,7 +247,8 @@ impl Camera {
         if running.is_some() {
             return Err(self.component.error("start", abi::STATUS_BUSY, "the camera is already running".into()));
         }
-        let n_channel_values = self.format_unlocked()?.n_channel_values as usize;
+        let format = self.format_unlocked()?;
+        let n_channel_values = format.n_channel_values as usize;
         let slots = target.slots();
         let sink = CameraSink {
             struct_size: size_of::<CameraSink>() as u32,
@@ -255,7 +265,7 @@ impl Camera {
             lost: Some(lost),
             ended: Some(ended),
         };
-        let mut made = Box::new(Running { target, n_channel_values, sink });
+        let mut made = Box::new(Running { target, n_channel_values, payload_bytes: format.payload_bytes, sink });
         made.sink.ctx = (&raw const *made).cast_mut().cast();
         let start = self.table.start.expect("checked at load");
         let sink: *const CameraSink = &raw const made.sink;
@@ -265,8 +275,8 @@ impl Camera {
         let started = self.component.call("start", |error| unsafe { start(self.camera, sink, error) });
         if started.is_err() {
             // A failed start may have left threads behind: stop before the sink goes.
-            let _ = self.stop_plugin();
-            *running = None;
+            let stopped = self.stop_plugin();
+            release(running.take(), stopped.is_ok());
         }
         started
     }
@@ -294,7 +304,7 @@ impl Camera {
     pub fn stop(&self) -> Result<(), PluginError> {
         let stopped = self.stop_plugin();
         // The plugin uses the sink no more; a `poll` under way has it until it returns.
-        *self.one_caller() = None;
+        release(self.one_caller().take(), stopped.is_ok());
         stopped
     }
 }
@@ -445,7 +455,8 @@ unsafe extern "C" fn push(
     // SAFETY: the plugin calls this only while it runs; payload, info and channels are readable.
     unsafe {
         with(ctx, abi::STATUS_INTERNAL, |r| {
-            if len_bytes > r.target.slot_bytes() as u64 {
+            let incomplete = (*info).status & abi::FRAME_INCOMPLETE != 0;
+            if len_bytes > r.target.slot_bytes() as u64 || (len_bytes < r.payload_bytes && !incomplete) {
                 return abi::STATUS_INVALID_ARGUMENT;
             }
             let payload = std::slice::from_raw_parts(payload, len_bytes as usize);

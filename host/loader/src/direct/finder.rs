@@ -79,9 +79,11 @@ impl BeadFinder {
         }
         // SAFETY: any bytes are a valid `Hit`; the read does not need alignment.
         let hits: Vec<Hit> = whole.iter().map(|b| unsafe { b.as_ptr().cast::<Hit>().read_unaligned() }).collect();
-        match hits.iter().position(|h| !(h.x_px.is_finite() && h.y_px.is_finite())) {
+        let inside = |at: f64, size: u32| at >= -0.5 && at <= f64::from(size) - 0.5;
+        match hits.iter().position(|h| !(inside(h.x_px, batch.w_px) && inside(h.y_px, batch.h_px))) {
             Some(i) => {
-                let message = format!("hit {i} lies at ({}, {})", hits[i].x_px, hits[i].y_px);
+                let (x, y, w, h) = (hits[i].x_px, hits[i].y_px, batch.w_px, batch.h_px);
+                let message = format!("hit {i} lies at ({x}, {y}), the image has {w} × {h} px");
                 Err(self.component.error("find", abi::STATUS_INTERNAL, message))
             }
             None => Ok(hits),

@@ -62,10 +62,7 @@ impl Tracker {
             unsafe { make(self.instance, config, &mut worker, &mut layout, error) }
         })?;
         let made = TrackerWorker { tracker: self.clone(), worker, layout, max_rois: config.max_rois as usize };
-        if layout.n_bins > MAX_BINS {
-            let message = format!("it announces profiles of {} bins, at most {MAX_BINS} are possible", layout.n_bins);
-            return Err(self.component.error("worker", abi::STATUS_INTERNAL, message));
-        }
+        check_layout(&layout).map_err(|m| self.component.error("worker", abi::STATUS_INTERNAL, m))?;
         Ok(made)
     }
 }
@@ -76,6 +73,22 @@ impl Drop for Tracker {
         // SAFETY: made by `create`, freed once; the workers hold this tracker, so they are gone.
         unsafe { destroy(self.instance) }
     }
+}
+
+/// Geometry that others can work with; the error names what makes no sense.
+fn check_layout(layout: &ProfileLayout) -> Result<(), String> {
+    let ProfileLayout { n_bins, kind, first_radius_px, step_px, .. } = *layout;
+    if n_bins > MAX_BINS {
+        return Err(format!("it announces profiles of {n_bins} bins, at most {MAX_BINS} are possible"));
+    }
+    if !(abi::PROFILE_NONE..=abi::PROFILE_OWN).contains(&kind) {
+        return Err(format!("it announces profiles of the unknown kind {kind}"));
+    }
+    let rings = kind == abi::PROFILE_RADIAL || kind == abi::PROFILE_FFT;
+    if n_bins > 0 && rings && !(first_radius_px.is_finite() && step_px.is_finite() && step_px > 0.0) {
+        return Err(format!("it announces bins from {first_radius_px} px on, {step_px} px apart"));
+    }
+    Ok(())
 }
 
 /// Memory for the results of one batch, kept from batch to batch.
