@@ -177,7 +177,7 @@ pub(crate) unsafe fn slice_mut<'a, T>(ptr: *mut T, len: usize) -> &'a mut [T] {
 
 /// Exports the components of a library. Once per library, at the crate's top:
 ///
-/// ```ignore
+/// ```text
 /// tetherscope_plugin_api::export_plugin! { tracker: MyTracker, tracker: MyOtherTracker, zlut: MyStrategy }
 /// tetherscope_plugin_api::export_plugin! { context: MyBus, camera: MyCamera, stage: MyStage }
 /// ```
