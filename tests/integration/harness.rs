@@ -117,6 +117,15 @@ pub fn rust_fixture(package: &str) -> PathBuf {
     library
 }
 
+/// The library of a package of the workspace `tests/fixtures`, optimised: for benches.
+#[allow(dead_code)]
+pub fn optimised_fixture(package: &str) -> PathBuf {
+    let _lock = lock();
+    let manifest = repository().join("tests/fixtures/Cargo.toml");
+    build_fixture(&manifest, &["--locked", "--release", "--package", package]);
+    fixtures_folder().join("release").join(library_name(package))
+}
+
 const NO_LAYOUT_CHECK: &str = "no-layout-check";
 
 /// The library of the example that a stranger begins with.
