@@ -32,7 +32,8 @@ impl Default for SensorParameters {
     }
 }
 
-/// A pixel type that codes can be written to: `u8` or `u16`.
+/// A pixel type that codes can be written to: `u8`, `u16`, or the two bytes of a `u16` in the machine's order, for frames
+/// that are only known as bytes.
 pub trait Pixel: Copy + sealed::FromCode {
     /// Bits that fit.
     const BITS: u32;
@@ -43,6 +44,10 @@ impl Pixel for u8 {
 }
 
 impl Pixel for u16 {
+    const BITS: u32 = 16;
+}
+
+impl Pixel for [u8; 2] {
     const BITS: u32 = 16;
 }
 
@@ -61,6 +66,12 @@ mod sealed {
         #[inline]
         fn from_code(word: u32) -> Self {
             word as u16
+        }
+    }
+    impl FromCode for [u8; 2] {
+        #[inline]
+        fn from_code(word: u32) -> Self {
+            (word as u16).to_ne_bytes()
         }
     }
 }

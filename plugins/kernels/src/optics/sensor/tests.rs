@@ -96,6 +96,15 @@ fn u8_and_u16_frames_hold_the_same_codes() {
 }
 
 #[test]
+fn pixels_as_pairs_of_bytes_are_the_same_frame() {
+    let (scene, sensor) = (flat(0.4), sensor(25_000.0, 5.0, 12));
+    let (mut words, mut bytes) = (vec![0u16; WIDTH * HEIGHT], vec![[0u8; 2]; WIDTH * HEIGHT]);
+    sensor.expose(&scene, 1, 2, &mut words);
+    sensor.expose(&scene, 1, 2, &mut bytes);
+    assert!(words.iter().zip(&bytes).all(|(&w, &b)| w == u16::from_ne_bytes(b)));
+}
+
+#[test]
 fn a_frame_depends_on_seed_number_and_scene_alone() {
     let mut scene = flat(0.4);
     let sensor = sensor(25_000.0, 0.0, 8);
