@@ -1,0 +1,140 @@
+//! The component `stage.sim-focus`: one axis that moves the focus of the optical bench at constant speed. It moves in the
+//! time of the host's clock; what that means for frames made offline stands in `optical_bench.rs`.
+
+use crate::optical_bench::{DEFAULT_SPEED_NM_PER_S, OpticalBench};
+use crate::trajectory::Trajectory;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tetherscope_plugin_api::{
+    Axis, Descriptor, Device, Error, ParamValues, Parameter, Result, Setting, Settings, Stage, Value,
+};
+
+/// The axis goes this far to both sides.
+const LIMIT_NM: f64 = 10_000.0;
+/// Slowest and fastest speed.
+const SPEED_NM_PER_S: (f64, f64) = (0.01, 100_000.0);
+const SPEED: &str = "speed_nm_per_s";
+/// Text for `open`.
+const DEVICE: &str = "focus";
+
+/// The simulated focus motor. Its position outlives it: another one that is opened later stands where this one stood.
+pub struct SimFocus {
+    bench: Arc<OpticalBench>,
+    revision: AtomicU64,
+}
+
+fn speed_parameter() -> Parameter {
+    Parameter::float(
+        SPEED,
+        "Speed of moves, constant from start to end; a change holds for the move under way too. \
+         At the default a step of 100 nm takes 10 ms",
+        DEFAULT_SPEED_NM_PER_S,
+    )
+    .unit("nm/s")
+    .range(SPEED_NM_PER_S.0, SPEED_NM_PER_S.1)
+}
+
+fn check_axis(axis: u32) -> Result<()> {
+    if axis == 0 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("there is no axis {axis}\nthe simulated stage has one, the focus\nuse axis 0")))
+}
+
+impl Stage for SimFocus {
+    type Context = OpticalBench;
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            id: "stage.sim-focus",
+            name: "Simulated focus motor",
+            version: "0.1.0",
+            summary: "Moves the focus in which camera.sim shows its beads, in the time of the host's clock.",
+            source: "after MagScope's SimulatedFocusMotor",
+            licence: "MIT OR Apache-2.0",
+            parameters: vec![speed_parameter()],
+            ..Descriptor::default()
+        }
+    }
+
+    fn enumerate(_bench: &Arc<OpticalBench>) -> Result<Vec<Device>> {
+        Ok(vec![Device { device: DEVICE.into(), name: "Simulated focus motor".into(), serial: String::new() }])
+    }
+
+    fn open(bench: &Arc<OpticalBench>, device: &str, params: &ParamValues) -> Result<Self> {
+        if !matches!(device, "" | DEVICE) {
+            return Err(Error::invalid(format!("there is no simulated stage `{device}`\nopen `{DEVICE}`")));
+        }
+        let speed = params.float(SPEED)?;
+        if !bench.take_stage() {
+            return Err(Error::busy("the simulated focus motor is in use\nclose it where it was opened first"));
+        }
+        bench.with_focus(|focus, now| focus.set_speed(now, speed));
+        Ok(Self { bench: bench.clone(), revision: AtomicU64::new(0) })
+    }
+
+    fn axes(&self) -> Result<Vec<Axis>> {
+        Ok(vec![Axis {
+            role: "focus".into(),
+            unit: "nm".into(),
+            min: -LIMIT_NM,
+            max: LIMIT_NM,
+            max_speed_per_s: SPEED_NM_PER_S.1,
+        }])
+    }
+
+    fn settings(&self) -> Result<Settings> {
+        let value = Value::Float(self.bench.with_focus(|focus, _| focus.speed_nm_per_s()));
+        let speed = Setting { parameter: speed_parameter(), value, writable: true };
+        Ok(Settings { revision: self.revision.load(Ordering::Relaxed), settings: vec![speed] })
+    }
+
+    fn set(&self, values: &ParamValues) -> Result<()> {
+        for (key, value) in values.iter() {
+            match (key, value) {
+                (SPEED, Value::Float(speed)) => self.bench.with_focus(|focus, now| focus.set_speed(now, *speed)),
+                _ => return Err(Error::invalid(format!("`{key}` cannot be {value:?}"))),
+            }
+        }
+        self.revision.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn move_to(&self, axis: u32, position: f64) -> Result<()> {
+        check_axis(axis)?;
+        if !(-LIMIT_NM..=LIMIT_NM).contains(&position) {
+            return Err(Error::invalid(format!(
+                "the simulated focus cannot go to {position} nm\nit goes from {} to {LIMIT_NM} nm\n\
+                 choose a position between",
+                -LIMIT_NM
+            )));
+        }
+        self.bench.with_focus(|focus, now| focus.go(now, position));
+        Ok(())
+    }
+
+    fn position(&self, axis: u32) -> Result<f64> {
+        check_axis(axis)?;
+        Ok(self.bench.with_focus(|focus, now| focus.position_nm(now)))
+    }
+
+    fn moving(&self, axis: u32) -> Result<bool> {
+        check_axis(axis)?;
+        Ok(self.bench.with_focus(|focus, now| focus.moving(now)))
+    }
+
+    fn stop(&self) -> Result<()> {
+        self.bench.with_focus(Trajectory::stop);
+        Ok(())
+    }
+}
+
+impl Drop for SimFocus {
+    fn drop(&mut self) {
+        self.bench.with_focus(Trajectory::stop);
+        self.bench.release_stage();
+    }
+}
+
+#[cfg(test)]
+mod tests;

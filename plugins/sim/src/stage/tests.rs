@@ -1,0 +1,101 @@
+//! The stage as the host sees it, on a clock that the tests put forward.
+
+use super::*;
+use crate::clock::Clock;
+use tetherscope_plugin_api::abi::{STATUS_BUSY, STATUS_INVALID_ARGUMENT, STATUS_UNSUPPORTED};
+
+const MS: i64 = 1_000_000;
+
+fn bench() -> Arc<OpticalBench> {
+    Arc::new(OpticalBench::with_clock(Clock::Manual(0.into())))
+}
+
+fn open(bench: &Arc<OpticalBench>) -> SimFocus {
+    SimFocus::open(bench, "", &ParamValues::defaults(&SimFocus::descriptor().parameters)).unwrap()
+}
+
+fn set_speed(stage: &SimFocus, nm_per_s: f64) {
+    stage.set(&ParamValues::from_values([(SPEED.to_owned(), Value::Float(nm_per_s))])).unwrap();
+}
+
+#[test]
+fn a_step_takes_the_time_that_its_speed_says() {
+    let bench = bench();
+    let stage = open(&bench);
+    assert_eq!((stage.position(0), stage.moving(0)), (Ok(0.0), Ok(false)));
+    stage.move_to(0, -100.0).unwrap();
+    bench.clock().put_forward(4 * MS);
+    assert_eq!((stage.position(0), stage.moving(0)), (Ok(-40.0), Ok(true)));
+    bench.clock().put_forward(6 * MS);
+    assert_eq!((stage.position(0), stage.moving(0)), (Ok(-100.0), Ok(false)));
+}
+
+#[test]
+fn a_stop_on_the_way_stays_there() {
+    let bench = bench();
+    let stage = open(&bench);
+    set_speed(&stage, 1000.0);
+    stage.move_to(0, 500.0).unwrap();
+    bench.clock().put_forward(200 * MS);
+    stage.stop().unwrap();
+    bench.clock().put_forward(900 * MS);
+    assert_eq!((stage.position(0), stage.moving(0)), (Ok(200.0), Ok(false)));
+}
+
+#[test]
+fn the_position_outlives_the_stage_and_closing_stops_it() {
+    let bench = bench();
+    let stage = open(&bench);
+    stage.move_to(0, 5000.0).unwrap();
+    bench.clock().put_forward(250 * MS);
+    drop(stage);
+    bench.clock().put_forward(250 * MS);
+    assert_eq!(open(&bench).position(0), Ok(2500.0));
+}
+
+#[test]
+fn a_stage_in_use_cannot_be_opened_again() {
+    let bench = bench();
+    let stage = open(&bench);
+    let params = ParamValues::defaults(&SimFocus::descriptor().parameters);
+    assert_eq!(SimFocus::open(&bench, "", &params).err().map(|e| e.status()), Some(STATUS_BUSY));
+    drop(stage);
+    open(&bench);
+    assert!(SimFocus::open(&bench, "elsewhere", &params).is_err());
+}
+
+#[test]
+fn positions_beyond_the_limits_are_refused_and_nothing_moves() {
+    let stage = open(&bench());
+    for position in [10_000.1, -10_001.0, f64::NAN, f64::INFINITY] {
+        let error = stage.move_to(0, position).unwrap_err();
+        assert_eq!(error.status(), STATUS_INVALID_ARGUMENT);
+        assert!(error.message().contains("-10000 to 10000 nm"), "{error}");
+        assert_eq!(stage.moving(0), Ok(false));
+    }
+    stage.move_to(0, -10_000.0).unwrap();
+    assert!(stage.moving(0).unwrap());
+}
+
+#[test]
+fn there_is_one_axis_and_it_needs_no_homing() {
+    let stage = open(&bench());
+    let axes = stage.axes().unwrap();
+    assert_eq!(axes.len(), 1);
+    assert_eq!((axes[0].role.as_str(), axes[0].unit.as_str()), ("focus", "nm"));
+    assert_eq!((axes[0].min, axes[0].max, axes[0].max_speed_per_s), (-10_000.0, 10_000.0, 100_000.0));
+    assert!(stage.position(1).is_err() && stage.moving(1).is_err() && stage.move_to(1, 0.0).is_err());
+    assert_eq!(stage.home(0).unwrap_err().status(), STATUS_UNSUPPORTED);
+}
+
+#[test]
+fn the_speed_reads_back_and_a_change_raises_the_revision() {
+    let stage = open(&bench());
+    let before = stage.settings().unwrap();
+    assert_eq!(before.settings[0].value, Value::Float(DEFAULT_SPEED_NM_PER_S));
+    set_speed(&stage, 0.01);
+    let after = stage.settings().unwrap();
+    assert_eq!(after.settings[0].value, Value::Float(0.01));
+    assert!(after.revision > before.revision);
+    assert!(after.settings[0].parameter.check(&Value::Float(100_001.0)).is_err());
+}
