@@ -56,7 +56,8 @@ impl Options {
         let n_beads = n_fixed + n_tethered;
         let crop_radius_nm = number("crop_radius_nm")?;
         let (nm_per_px, defocus_range_nm) = (number("nm_per_px")?, number("defocus_range_nm")?);
-        let min_separation_px = number("min_separation_px")?;
+        let (min_separation_px, margin_px) = (number("min_separation_px")?, number("margin_px")?);
+        let crop_radius_px = crop_radius_nm / nm_per_px;
         let exposure_ms = number("exposure_ms")?;
         let options = Self {
             scene: SceneParameters {
@@ -97,9 +98,9 @@ impl Options {
                 n_beads,
                 width_px,
                 height_px,
-                margin_px: number("margin_px")?,
-                // As far apart as needed for their rings not to touch, where there is room for that.
-                separation_px: min_separation_px.max(2.0 * crop_radius_nm / nm_per_px),
+                margin_px,
+                // Where there is room, their rings touch neither each other nor a ROI that the margin makes room for.
+                separation_px: min_separation_px.max(crop_radius_px + crop_radius_px.max(margin_px)),
                 least_separation_px: min_separation_px,
             },
             n_fixed,
@@ -187,6 +188,6 @@ mod tests {
     fn beads_keep_their_rings_apart_where_there_is_room() {
         assert_eq!(with(&[]).unwrap().placement.separation_px, 70.0);
         let fine = with(&[("nm_per_px", Value::Float(100.0))]).unwrap().placement;
-        assert_eq!((fine.separation_px, fine.least_separation_px), (120.0, 70.0));
+        assert_eq!((fine.separation_px, fine.least_separation_px), (120.0, 50.0));
     }
 }

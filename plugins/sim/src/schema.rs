@@ -137,9 +137,9 @@ fn placement_and_tether() -> Vec<Parameter> {
         Parameter::int("seed", "The same seed gives the same places, motion and noise", 1).range(0.0, MOST_SEED),
         Parameter::float(
             "min_separation_px",
-            "Distance that beads keep at least; they are farther apart where there is room. The default keeps the rings \
-             of the neighbours out of a ROI of 64 px",
-            70.0,
+            "Distance that beads keep at least. Where there is room they are so far apart that no rings of a neighbour \
+             reach a ROI",
+            50.0,
         )
         .unit("px")
         .range(0.0, 10_000.0),
