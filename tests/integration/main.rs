@@ -3,6 +3,7 @@
 mod abi_layout;
 mod abi_source;
 mod c_header;
+mod cli;
 mod golden;
 mod golden_kernels;
 mod golden_optics;

@@ -16,8 +16,8 @@ use tetherscope_core::{
 };
 use tetherscope_files::{FocusRow, RowsWriter, TruthWriter, ZlutFile};
 
-/// Focus at which the demo measures: the rings are clear there.
-const FOCUS_NM: f64 = 3000.0;
+/// Focus at which the demo measures: the rings are clear there, and no pixel is saturated.
+const FOCUS_NM: f64 = -3000.0;
 /// The sweep reaches so far to both sides of it,
 const SWEEP_HALF_NM: f64 = 1500.0;
 /// in planes so far apart,

@@ -122,7 +122,8 @@ impl Build {
         } else {
             tetherscope_files::write_zlut(&self.out, &file)?;
         }
-        let mut text = format!("{} frames, {} tables\n", summary.frames_tracked, file.tables.len());
+        let plural = if file.tables.len() == 1 { "table" } else { "tables" };
+        let mut text = format!("{} frames, {} {plural}\n", summary.frames_tracked, file.tables.len());
         file.tables.iter().for_each(|t| text += &table_line(t));
         warnings.iter().for_each(|w| text += &format!("warning: {w}\n"));
         text += &format!("wrote {}\n", self.out.display());
