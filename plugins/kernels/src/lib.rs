@@ -40,6 +40,7 @@ mod lines;
 mod lookup_z;
 mod magtrack_chain;
 mod median;
+mod ncc;
 mod outcome;
 mod parabola;
 mod pearson;
@@ -63,6 +64,10 @@ pub use fft_profile::{FftProfile, FftProfileOptions};
 pub use gaussian::{gaussian, gaussian_2d};
 pub use lookup_z::{ZEstimate, ZOutcome, ZlutTable};
 pub use magtrack_chain::{ChainResult, MagtrackChain, MagtrackOptions, ProfileKind};
+pub use ncc::{
+    Blocked, CameraPixel, Candidate, LocalSymmetry, Ncc, RadialScore, SymmetryCenter, Watch, default_threshold, pick_best,
+    sub_pixel,
+};
 pub use outcome::{Center, Outcome};
 pub use parabola::{ParabolaFit, parabolic_vertex};
 pub use pearson::pearson;
