@@ -11,7 +11,9 @@ mod harness;
 mod nop;
 
 use std::time::Instant;
-use tetherscope_loader::{FrameMemory, Kind, Registry, RoiSet, SearchOptions, TrackBuffers, Tracker, WorkerConfig, abi};
+use tetherscope_loader::{
+    FrameMemory, Kind, Registry, RoiSet, SearchOptions, TrackBuffers, Tracker, WorkerConfig, abi,
+};
 use tetherscope_plugin_api::{Fix, ParamValues, RoiBatch, TrackRows, Tracker as _, TrackerWorker as _};
 
 const SIZE_PX: u32 = 64;
@@ -40,7 +42,9 @@ fn main() {
     let component = registry.resolve(Kind::Tracker, "tracker.fixture.nop").expect("the fixture is a tracker");
     let loaded = Tracker::create(component, component.params([]).expect("no parameters")).expect("it creates");
 
-    println!("ROIs per batch | linked statically | the same, rows prepared and checked | loaded plugin | added by loading");
+    println!(
+        "ROIs per batch | linked statically | the same, rows prepared and checked | loaded plugin | added by loading"
+    );
     for n in [1_u32, 100] {
         let config = WorkerConfig::mono8(SIZE_PX, SIZE_PX, n);
         let pixels = vec![7_u8; (SIZE_PX * SIZE_PX * n) as usize];

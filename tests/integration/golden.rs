@@ -72,20 +72,14 @@ pub enum Images {
 impl Golden {
     /// Reads the manifest (not yet the arrays).
     pub fn load() -> Golden {
-        let text = std::fs::read_to_string(root().join("manifest.json"))
-            .expect("tests/golden/manifest.json is there");
-        let manifest: Value =
-            serde_json::from_str(&text).expect("tests/golden/manifest.json is JSON");
-        Golden {
-            cases: list(&manifest, "cases").iter().map(Case::new).collect(),
-        }
+        let text = std::fs::read_to_string(root().join("manifest.json")).expect("tests/golden/manifest.json is there");
+        let manifest: Value = serde_json::from_str(&text).expect("tests/golden/manifest.json is JSON");
+        Golden { cases: list(&manifest, "cases").iter().map(Case::new).collect() }
     }
 
     /// Every check with its case, in the order of the manifest.
     pub fn checks(&self) -> impl Iterator<Item = (&Case, &Check)> {
-        self.cases
-            .iter()
-            .flat_map(|case| case.checks.iter().map(move |check| (case, check)))
+        self.cases.iter().flat_map(|case| case.checks.iter().map(move |check| (case, check)))
     }
 }
 
@@ -103,10 +97,7 @@ impl Case {
     /// The check with this number-bearing name, for example `auto_conv_00`.
     pub fn check(&self, name: &str) -> &Check {
         let id = format!("{}/{name}", self.name);
-        self.checks
-            .iter()
-            .find(|check| check.id == id)
-            .unwrap_or_else(|| panic!("the golden set has no check {id}"))
+        self.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("the golden set has no check {id}"))
     }
 
     /// An input as f64, axes as in the file.
@@ -118,42 +109,28 @@ impl Case {
         if let Some(other) = spec.get("first_frames_of") {
             let n = number(spec, "n");
             let whole = self.array(other.as_str().expect("first_frames_of is a name"));
-            return whole
-                .slice_axis(Axis(whole.ndim() - 1), (0..n).into())
-                .to_owned();
+            return whole.slice_axis(Axis(whole.ndim() - 1), (0..n).into()).to_owned();
         }
         let array = read_f64(&text(spec, "file"), &text(spec, "dtype"));
-        assert_eq!(
-            array.shape(),
-            shape(spec),
-            "{}/{name}: shape of file and manifest",
-            self.name
-        );
+        assert_eq!(array.shape(), shape(spec), "{}/{name}: shape of file and manifest", self.name);
         array
     }
 
     /// An input of one axis.
     pub fn array1(&self, name: &str) -> Array1<f64> {
-        self.array(name)
-            .into_dimensionality::<Ix1>()
-            .unwrap_or_else(|_| panic!("{}/{name} has one axis", self.name))
+        self.array(name).into_dimensionality::<Ix1>().unwrap_or_else(|_| panic!("{}/{name} has one axis", self.name))
     }
 
     /// An input of two axes, as in the file: `zlut[0 = z values, 1.. = bins, plane]`, `profiles[bin, image]`.
     pub fn array2(&self, name: &str) -> Array2<f64> {
-        self.array(name)
-            .into_dimensionality::<Ix2>()
-            .unwrap_or_else(|_| panic!("{}/{name} has two axes", self.name))
+        self.array(name).into_dimensionality::<Ix2>().unwrap_or_else(|_| panic!("{}/{name} has two axes", self.name))
     }
 
     /// A stack in its own pixel type, turned image axis first.
     pub fn images(&self, name: &str) -> Images {
         let array = self.array(name).into_dimensionality::<Ix3>();
         let array = array.unwrap_or_else(|_| panic!("{}/{name} is a stack", self.name));
-        let first = array
-            .permuted_axes([2, 0, 1])
-            .as_standard_layout()
-            .into_owned();
+        let first = array.permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
         match text(self.spec(name), "dtype").as_str() {
             "uint8" => Images::U8(first.mapv(|v| v as u8)),
             "uint16" => Images::U16(first.mapv(|v| v as u16)),
@@ -179,9 +156,7 @@ impl Case {
     }
 
     fn spec(&self, name: &str) -> &Value {
-        self.inputs
-            .get(name)
-            .unwrap_or_else(|| panic!("{} has no input {name}", self.name))
+        self.inputs.get(name).unwrap_or_else(|| panic!("{} has no input {name}", self.name))
     }
 }
 
@@ -192,12 +167,10 @@ impl Check {
             id: text(value, "id"),
             function: text(value, "function"),
             quirk: value.get("quirk").is_some_and(|v| v == true),
-            raises: value
-                .get("raises")
-                .map(|v| v.as_str().expect("raises is a name").to_owned()),
-            outputs: value.get("outputs").map_or(Vec::new(), |_| {
-                list(value, "outputs").iter().map(Output::new).collect()
-            }),
+            raises: value.get("raises").map(|v| v.as_str().expect("raises is a name").to_owned()),
+            outputs: value
+                .get("outputs")
+                .map_or(Vec::new(), |_| list(value, "outputs").iter().map(Output::new).collect()),
             unspecified_frames: frames("unspecified_frames"),
             nan_centre_frames: frames("nan_centre_frames"),
             args: map(&value["args"]),
@@ -211,10 +184,7 @@ impl Check {
 
     /// A literal number, or MagTrack's default when the call left it out.
     pub fn number_or(&self, name: &str, default: f64) -> f64 {
-        self.arg(name).map_or(default, |v| {
-            v.as_f64()
-                .unwrap_or_else(|| panic!("{}: {name} is a number", self.id))
-        })
+        self.arg(name).map_or(default, |v| v.as_f64().unwrap_or_else(|| panic!("{}: {name} is a number", self.id)))
     }
 
     /// The name of the input that an argument stands for.
@@ -250,12 +220,7 @@ impl Output {
     /// The golden numbers as f64, axes as in the file.
     pub fn expected(&self) -> ArrayD<f64> {
         let array = read_f64(&self.file, &self.dtype);
-        assert_eq!(
-            array.shape(),
-            self.shape,
-            "{}: shape of file and manifest",
-            self.file
-        );
+        assert_eq!(array.shape(), self.shape, "{}: shape of file and manifest", self.file);
         array
     }
 
@@ -264,33 +229,16 @@ impl Output {
     pub fn compare(&self, got: &ArrayD<f64>, skip: &[usize]) -> Result<f64, String> {
         let expected = self.expected();
         if got.shape() != expected.shape() {
-            return Err(format!(
-                "{}: shape {:?}, golden {:?}",
-                self.name,
-                got.shape(),
-                expected.shape()
-            ));
+            return Err(format!("{}: shape {:?}, golden {:?}", self.name, got.shape(), expected.shape()));
         }
         let mut largest = 0.0f64;
         for ((index, &want), &have) in expected.indexed_iter().zip(got.iter()) {
-            if self
-                .frame_axis
-                .is_some_and(|axis| skip.contains(&index[axis]))
-            {
+            if self.frame_axis.is_some_and(|axis| skip.contains(&index[axis])) {
                 continue;
             }
-            let difference = if want.is_nan() && have.is_nan() || want == have {
-                0.0
-            } else {
-                (want - have).abs()
-            };
+            let difference = if want.is_nan() && have.is_nan() || want == have { 0.0 } else { (want - have).abs() };
             if difference.is_nan() || difference > self.atol {
-                return Err(format!(
-                    "{}{:?}: {have}, golden {want}, atol {:e}",
-                    self.name,
-                    index.slice(),
-                    self.atol
-                ));
+                return Err(format!("{}{:?}: {have}, golden {want}, atol {:e}", self.name, index.slice(), self.atol));
             }
             largest = largest.max(difference);
         }
@@ -303,9 +251,7 @@ fn root() -> PathBuf {
 }
 
 fn read_f64(file: &str, dtype: &str) -> ArrayD<f64> {
-    let open = || {
-        File::open(root().join(file)).unwrap_or_else(|error| panic!("tests/golden/{file}: {error}"))
-    };
+    let open = || File::open(root().join(file)).unwrap_or_else(|error| panic!("tests/golden/{file}: {error}"));
     fn read<T: ndarray_npy::ReadableElement>(open: File, file: &str) -> ArrayD<T> {
         ArrayD::<T>::read_npy(std::io::BufReader::new(open))
             .unwrap_or_else(|error| panic!("tests/golden/{file}: {error}"))
@@ -321,40 +267,25 @@ fn read_f64(file: &str, dtype: &str) -> ArrayD<f64> {
 }
 
 fn text(value: &Value, key: &str) -> String {
-    value[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("manifest: {key} is a text"))
-        .to_owned()
+    value[key].as_str().unwrap_or_else(|| panic!("manifest: {key} is a text")).to_owned()
 }
 
 fn number(value: &Value, key: &str) -> usize {
-    value[key]
-        .as_u64()
-        .unwrap_or_else(|| panic!("manifest: {key} is a count")) as usize
+    value[key].as_u64().unwrap_or_else(|| panic!("manifest: {key} is a count")) as usize
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
-    value[key]
-        .as_array()
-        .unwrap_or_else(|| panic!("manifest: {key} is a list"))
+    value[key].as_array().unwrap_or_else(|| panic!("manifest: {key} is a list"))
 }
 
 fn map(value: &Value) -> BTreeMap<String, Value> {
-    let object = value
-        .as_object()
-        .expect("manifest: inputs and args are objects");
-    object
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+    let object = value.as_object().expect("manifest: inputs and args are objects");
+    object.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn indices(value: &Value) -> Vec<usize> {
     let values = value.as_array().expect("manifest: a list of numbers");
-    values
-        .iter()
-        .map(|v| v.as_u64().expect("manifest: a list of counts") as usize)
-        .collect()
+    values.iter().map(|v| v.as_u64().expect("manifest: a list of counts") as usize).collect()
 }
 
 fn shape(value: &Value) -> Vec<usize> {
@@ -370,12 +301,7 @@ fn every_golden_array_has_the_shape_of_the_manifest() {
             case.array(name);
             n_arrays += 1;
         }
-        n_arrays += case
-            .checks
-            .iter()
-            .flat_map(|check| &check.outputs)
-            .map(Output::expected)
-            .count();
+        n_arrays += case.checks.iter().flat_map(|check| &check.outputs).map(Output::expected).count();
     }
     assert_eq!(golden.cases.len(), 8);
     assert_eq!(golden.checks().count(), 485);

@@ -39,28 +39,16 @@ impl AutoConv {
     pub fn new(size_px: usize) -> Result<AutoConv, KernelError> {
         const MIN_PX: usize = 4;
         if size_px < MIN_PX {
-            return Err(KernelError::SizeTooSmall {
-                size_px,
-                min_px: MIN_PX,
-            });
+            return Err(KernelError::SizeTooSmall { size_px, min_px: MIN_PX });
         }
         let line = SelfConvolution::new(size_px);
-        Ok(AutoConv {
-            size_px,
-            row: line.clone(),
-            column: line,
-        })
+        Ok(AutoConv { size_px, row: line.clone(), column: line })
     }
 
     /// One row and one column, peak of the convolution as it stands: a centre on the half-pixel lattice.
     ///
     /// A line that is flat or not finite gives the number that the first maximum means, (n - 1) / 2 / 2, with its outcome.
-    pub fn auto_conv<P: Pixel>(
-        &mut self,
-        image: ArrayView2<'_, P>,
-        x_px: f64,
-        y_px: f64,
-    ) -> Center {
+    pub fn auto_conv<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64) -> Center {
         self.auto_conv_multiline(image, x_px, y_px, 0)
     }
 
@@ -120,13 +108,7 @@ impl AutoConv {
         self.column.peak_index()
     }
 
-    fn convolve<P: Pixel>(
-        &mut self,
-        image: ArrayView2<'_, P>,
-        x_px: f64,
-        y_px: f64,
-        n_side: usize,
-    ) {
+    fn convolve<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64, n_side: usize) {
         assert_size(&image, self.size_px);
         if !(x_px.is_finite() && y_px.is_finite()) {
             self.row.fail(Outcome::NonFiniteStart);
@@ -159,10 +141,5 @@ fn first_line(size_px: usize, middle: f64, n_side: usize) -> Option<usize> {
 }
 
 fn center((x_px, x_outcome): (f64, Outcome), (y_px, y_outcome): (f64, Outcome)) -> Center {
-    Center {
-        x_px,
-        y_px,
-        x_outcome,
-        y_outcome,
-    }
+    Center { x_px, y_px, x_outcome, y_outcome }
 }

@@ -6,18 +6,8 @@
 /// the length of `means` and holds the number of values per bin afterwards. The inputs are not changed. Panics when two
 /// lengths differ. Method: `binmean` of MagTrack 1.0.0, one column.
 pub fn binmean(bins: &[usize], weights: &[f64], means: &mut [f64], counts: &mut [u32]) {
-    assert!(
-        bins.len() == weights.len(),
-        "{} bins for {} weights",
-        bins.len(),
-        weights.len()
-    );
-    assert!(
-        means.len() == counts.len(),
-        "{} means, {} counts",
-        means.len(),
-        counts.len()
-    );
+    assert!(bins.len() == weights.len(), "{} bins for {} weights", bins.len(), weights.len());
+    assert!(means.len() == counts.len(), "{} means, {} counts", means.len(), counts.len());
     means.fill(0.0);
     counts.fill(0);
     for (&bin, &weight) in bins.iter().zip(weights) {
@@ -43,12 +33,7 @@ mod tests {
     #[test]
     fn empty_bins_are_nan_and_high_bins_are_dropped() {
         let (mut means, mut counts) = ([0.0; 3], [0; 3]);
-        binmean(
-            &[0, 2, 2, 3, 9],
-            &[1.0, 2.0, 4.0, 100.0, 100.0],
-            &mut means,
-            &mut counts,
-        );
+        binmean(&[0, 2, 2, 3, 9], &[1.0, 2.0, 4.0, 100.0, 100.0], &mut means, &mut counts);
         assert_eq!(means[0], 1.0);
         assert!(means[1].is_nan());
         assert_eq!(means[2], 3.0);

@@ -46,11 +46,7 @@ impl CenterOfMass {
     ///
     /// NaN on both axes with [`Outcome::NoSignal`] when every pixel equals the background, with
     /// [`Outcome::NonFinitePixels`] when one is NaN or infinite. Panics when the image has another size.
-    pub fn execute<P: Pixel>(
-        &mut self,
-        image: ArrayView2<'_, P>,
-        background: Background,
-    ) -> Center {
+    pub fn execute<P: Pixel>(&mut self, image: ArrayView2<'_, P>, background: Background) -> Center {
         assert_size(&image, self.size_px);
         match background {
             Background::None if P::IS_INTEGER => self.of_integers(image, 0),
@@ -86,11 +82,7 @@ impl CenterOfMass {
             y_moment += i as u64 * u64::from(row);
         });
         let total: u64 = columns.iter().map(|&w| u64::from(w)).sum();
-        let x_moment: u64 = columns
-            .iter()
-            .enumerate()
-            .map(|(j, &w)| j as u64 * u64::from(w))
-            .sum();
+        let x_moment: u64 = columns.iter().enumerate().map(|(j, &w)| j as u64 * u64::from(w)).sum();
         center(x_moment as f64, y_moment as f64, total as f64)
     }
 
@@ -109,22 +101,14 @@ impl CenterOfMass {
             }
         });
         let total: f64 = self.weight_of_column.iter().sum();
-        let x_moment: f64 = self
-            .weight_of_column
-            .iter()
-            .enumerate()
-            .map(|(j, &w)| j as f64 * w)
-            .sum();
+        let x_moment: f64 = self.weight_of_column.iter().enumerate().map(|(j, &w)| j as f64 * w).sum();
         center(x_moment, self.moment_of_column.iter().sum(), total)
     }
 
     fn mean<P: Pixel>(&mut self, image: ArrayView2<'_, P>) -> f64 {
         self.weight_of_column.fill(0.0);
         for_each_piece(image, |_, j, piece| {
-            for (sum, &p) in self.weight_of_column[j..j + piece.len()]
-                .iter_mut()
-                .zip(piece)
-            {
+            for (sum, &p) in self.weight_of_column[j..j + piece.len()].iter_mut().zip(piece) {
                 *sum += p.to_f64();
             }
         });
@@ -135,16 +119,7 @@ impl CenterOfMass {
 fn center(x_moment: f64, y_moment: f64, total: f64) -> Center {
     let (x_px, y_px) = (x_moment / total, y_moment / total);
     if x_px.is_finite() && y_px.is_finite() {
-        return Center {
-            x_px,
-            y_px,
-            x_outcome: Outcome::Found,
-            y_outcome: Outcome::Found,
-        };
+        return Center { x_px, y_px, x_outcome: Outcome::Found, y_outcome: Outcome::Found };
     }
-    Center::none(if total == 0.0 {
-        Outcome::NoSignal
-    } else {
-        Outcome::NonFinitePixels
-    })
+    Center::none(if total == 0.0 { Outcome::NoSignal } else { Outcome::NonFinitePixels })
 }

@@ -20,8 +20,7 @@ pub struct RoiBounds {
 
 impl RoiBounds {
     fn is_square_of(&self, size_px: usize) -> bool {
-        self.bottom.checked_sub(self.top) == Some(size_px)
-            && self.right.checked_sub(self.left) == Some(size_px)
+        self.bottom.checked_sub(self.top) == Some(size_px) && self.right.checked_sub(self.left) == Some(size_px)
     }
 }
 
@@ -44,8 +43,7 @@ pub fn crop_stack_to_rois<P: Pixel>(
         frames.len_of(ndarray::Axis(0))
     );
     let (_, height, width) = frames.dim();
-    let fits =
-        |roi: &RoiBounds| roi.is_square_of(size_px) && roi.bottom <= height && roi.right <= width;
+    let fits = |roi: &RoiBounds| roi.is_square_of(size_px) && roi.bottom <= height && roi.right <= width;
     if let Some(index) = rois.iter().position(|roi| !fits(roi)) {
         return Err(KernelError::RoiDoesNotFit { index });
     }
@@ -63,34 +61,17 @@ mod tests {
     #[test]
     fn a_roi_past_the_border_or_of_another_size_is_refused() {
         let frames = Array3::<u8>::zeros((2, 10, 12));
-        let good = RoiBounds {
-            top: 1,
-            bottom: 5,
-            left: 8,
-            right: 12,
-        };
+        let good = RoiBounds { top: 1, bottom: 5, left: 8, right: 12 };
         let mut out = Array4::zeros((2, 2, 4, 4));
         let mut crop = |roi| crop_stack_to_rois(frames.view(), &[good, roi], out.view_mut());
         assert_eq!(crop(good), Ok(()));
         for bad in [
-            RoiBounds {
-                right: 13,
-                left: 9,
-                ..good
-            },
-            RoiBounds {
-                bottom: 11,
-                top: 7,
-                ..good
-            },
+            RoiBounds { right: 13, left: 9, ..good },
+            RoiBounds { bottom: 11, top: 7, ..good },
             RoiBounds { right: 11, ..good },
             RoiBounds { top: 6, ..good },
         ] {
-            assert_eq!(
-                crop(bad),
-                Err(KernelError::RoiDoesNotFit { index: 1 }),
-                "{bad:?}"
-            );
+            assert_eq!(crop(bad), Err(KernelError::RoiDoesNotFit { index: 1 }), "{bad:?}");
         }
     }
 }

@@ -22,11 +22,7 @@ pub struct FftProfileOptions {
 
 impl Default for FftProfileOptions {
     fn default() -> Self {
-        FftProfileOptions {
-            oversample: 4,
-            rmin: 0.0,
-            rmax: 0.5,
-        }
+        FftProfileOptions { oversample: 4, rmin: 0.0, rmax: 0.5 }
     }
 }
 
@@ -58,33 +54,19 @@ impl FftProfile {
     ///
     /// Fails below 2 pixels, for an `oversample` of 0 and unless 0 <= rmin < rmax <= 2.
     pub fn new(size_px: usize, options: FftProfileOptions) -> Result<FftProfile, KernelError> {
-        let FftProfileOptions {
-            oversample,
-            rmin,
-            rmax,
-        } = options;
+        let FftProfileOptions { oversample, rmin, rmax } = options;
         if size_px < 2 {
             return Err(KernelError::SizeTooSmall { size_px, min_px: 2 });
         }
         if oversample == 0 {
-            return Err(KernelError::OutOfRange {
-                name: "oversample",
-                value: 0.0,
-                allowed: "1 or more",
-            });
+            return Err(KernelError::OutOfRange { name: "oversample", value: 0.0, allowed: "1 or more" });
         }
         if !(0.0 <= rmin && rmin < rmax && rmax <= 2.0) {
             let allowed = "0 <= rmin < rmax <= 2";
-            return Err(KernelError::OutOfRange {
-                name: "rmax",
-                value: rmax,
-                allowed,
-            });
+            return Err(KernelError::OutOfRange { name: "rmax", value: rmax, allowed });
         }
         let nyquist = size_px / 2;
-        let ring = |fraction: f64| {
-            (nyquist as f64 * fraction * oversample as f64).round_ties_even() as usize
-        };
+        let ring = |fraction: f64| (nyquist as f64 * fraction * oversample as f64).round_ties_even() as usize;
         let (first, end) = (ring(rmin), ring(rmax));
         let n_bins = end - first;
         let mut counts = vec![0; n_bins + 1];
@@ -94,11 +76,7 @@ impl FftProfile {
                 let row = (row + nyquist) % size_px;
                 let radius = (column as f64).hypot(row as f64 - nyquist as f64);
                 let bin = (radius * oversample as f64).round_ties_even() as usize;
-                let bin = if (first..end).contains(&bin) {
-                    bin - first
-                } else {
-                    n_bins
-                };
+                let bin = if (first..end).contains(&bin) { bin - first } else { n_bins };
                 counts[bin] += 1;
                 bin as u32
             })
@@ -160,11 +138,7 @@ impl FftProfile {
     fn execute<P: Pixel>(&mut self, image: ArrayView2<'_, P>, profile: &mut [f64]) {
         assert_size(&image, self.size_px);
         let n_bins = self.n_bins();
-        assert!(
-            profile.len() == n_bins,
-            "room for {} bins, the profile has {n_bins}",
-            profile.len()
-        );
+        assert!(profile.len() == n_bins, "room for {} bins, the profile has {n_bins}", profile.len());
         let n = self.size_px;
         for_each_piece(image, |i, j, piece| {
             let out = &mut self.image[i * n + j..i * n + j + piece.len()];
@@ -175,8 +149,7 @@ impl FftProfile {
         for first in (0..n).step_by(2) {
             self.transform_rows(first);
         }
-        self.fft
-            .process_with_scratch(&mut self.columns, &mut self.scratch);
+        self.fft.process_with_scratch(&mut self.columns, &mut self.scratch);
         self.sums.fill(0.0);
         for (&bin, value) in self.bins.iter().zip(&self.columns) {
             self.sums[bin as usize] += value.norm_sqr().sqrt();
@@ -192,8 +165,7 @@ impl FftProfile {
         for (j, z) in self.pair.iter_mut().enumerate() {
             *z = Complex::new(one[j], other.get(j).copied().unwrap_or(0.0));
         }
-        self.fft
-            .process_with_scratch(&mut self.pair, &mut self.scratch);
+        self.fft.process_with_scratch(&mut self.pair, &mut self.scratch);
         for (j, column) in self.columns.chunks_exact_mut(n).enumerate() {
             let (z, mirror) = (self.pair[j], self.pair[(n - j) % n].conj());
             column[first] = (z + mirror) * 0.5;

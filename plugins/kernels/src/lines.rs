@@ -5,12 +5,7 @@ use ndarray::{ArrayView2, s};
 use crate::pixel::{PIECE, Pixel};
 
 /// `out[j]` = sum of the rows `first .. first + n` in column j. Exact for integer pixels.
-pub(crate) fn sum_rows<P: Pixel>(
-    image: ArrayView2<'_, P>,
-    first: usize,
-    n: usize,
-    out: &mut [f64],
-) {
+pub(crate) fn sum_rows<P: Pixel>(image: ArrayView2<'_, P>, first: usize, n: usize, out: &mut [f64]) {
     let rows = image.slice(s![first..first + n, ..]);
     for (chunk, out) in out.chunks_mut(PIECE).enumerate() {
         let from = chunk * PIECE;
@@ -37,12 +32,7 @@ pub(crate) fn sum_rows<P: Pixel>(
 }
 
 /// `out[i]` = sum of the columns `first .. first + n` in row i. Exact for integer pixels.
-pub(crate) fn sum_columns<P: Pixel>(
-    image: ArrayView2<'_, P>,
-    first: usize,
-    n: usize,
-    out: &mut [f64],
-) {
+pub(crate) fn sum_columns<P: Pixel>(image: ArrayView2<'_, P>, first: usize, n: usize, out: &mut [f64]) {
     let columns = image.slice(s![.., first..first + n]);
     for (row, out) in columns.rows().into_iter().zip(out) {
         let mut sum = P::Sum::default();

@@ -55,11 +55,7 @@ pub struct ZEstimate {
 
 impl ZEstimate {
     pub(crate) fn none(outcome: ZOutcome) -> ZEstimate {
-        ZEstimate {
-            z_nm: f64::NAN,
-            correlation: f64::NAN,
-            outcome,
-        }
+        ZEstimate { z_nm: f64::NAN, correlation: f64::NAN, outcome }
     }
 }
 
@@ -68,31 +64,15 @@ impl ZlutTable {
     ///
     /// A NaN bin counts as equal to the mean of its plane; a flat plane is never found. Fails when there is no plane or
     /// fewer than 2 bins. Panics when the numbers of planes differ.
-    pub fn new(
-        z_nm: ArrayView1<'_, f64>,
-        profiles: ArrayView2<'_, f64>,
-    ) -> Result<ZlutTable, KernelError> {
-        assert!(
-            z_nm.len() == profiles.nrows(),
-            "{} z values for {} planes",
-            z_nm.len(),
-            profiles.nrows()
-        );
+    pub fn new(z_nm: ArrayView1<'_, f64>, profiles: ArrayView2<'_, f64>) -> Result<ZlutTable, KernelError> {
+        assert!(z_nm.len() == profiles.nrows(), "{} z values for {} planes", z_nm.len(), profiles.nrows());
         if z_nm.is_empty() {
-            return Err(KernelError::OutOfRange {
-                name: "n_planes",
-                value: 0.0,
-                allowed: "1 plane or more",
-            });
+            return Err(KernelError::OutOfRange { name: "n_planes", value: 0.0, allowed: "1 plane or more" });
         }
         let n_bins = profiles.ncols();
         if n_bins < 2 {
             let allowed = "2 bins or more";
-            return Err(KernelError::OutOfRange {
-                name: "n_bins",
-                value: n_bins as f64,
-                allowed,
-            });
+            return Err(KernelError::OutOfRange { name: "n_bins", value: n_bins as f64, allowed });
         }
         let mut planes = vec![[f64::NAN; BLOCK]; z_nm.len().div_ceil(BLOCK) * (n_bins - 1)];
         for (plane, profile) in profiles.axis_iter(Axis(0)).enumerate() {
@@ -103,11 +83,7 @@ impl ZlutTable {
                 to[plane % BLOCK] = centered(value, mean) / norm;
             }
         }
-        Ok(ZlutTable {
-            z_nm: z_nm.to_vec(),
-            n_bins,
-            planes,
-        })
+        Ok(ZlutTable { z_nm: z_nm.to_vec(), n_bins, planes })
     }
 
     /// Length of the profiles, bin 0 included.
@@ -125,24 +101,11 @@ impl ZlutTable {
     /// `scratch` has the length of the profile and is overwritten. A profile without a number that varies has no z; in a
     /// table too short for `fit` it gets plane 0, as in MagTrack, with [`ZOutcome::NoCorrelation`]. Fails when the
     /// profile has another length than the table.
-    pub fn lookup_z(
-        &self,
-        profile: &[f64],
-        fit: &ParabolaFit,
-        scratch: &mut [f64],
-    ) -> Result<ZEstimate, KernelError> {
+    pub fn lookup_z(&self, profile: &[f64], fit: &ParabolaFit, scratch: &mut [f64]) -> Result<ZEstimate, KernelError> {
         if profile.len() != self.n_bins {
-            return Err(KernelError::BinMismatch {
-                n_bins_profile: profile.len(),
-                n_bins_zlut: self.n_bins,
-            });
+            return Err(KernelError::BinMismatch { n_bins_profile: profile.len(), n_bins_zlut: self.n_bins });
         }
-        assert!(
-            scratch.len() == profile.len(),
-            "scratch of {}, profile of {}",
-            scratch.len(),
-            profile.len()
-        );
+        assert!(scratch.len() == profile.len(), "scratch of {}, profile of {}", scratch.len(), profile.len());
         let used = ArrayView1::from(&profile[1..]);
         let (mean, norm) = mean_and_norm(used);
         let scratch = &mut scratch[1..];
@@ -152,20 +115,10 @@ impl ZlutTable {
         let (plane, product) = self.best_plane(scratch);
         let correlation = product / norm;
         let coarse = self.n_planes() < fit.n_local();
-        let found = |z_nm, outcome| {
-            Ok(ZEstimate {
-                z_nm,
-                correlation,
-                outcome,
-            })
-        };
+        let found = |z_nm, outcome| Ok(ZEstimate { z_nm, correlation, outcome });
         if !correlation.is_finite() {
             let z_nm = if coarse { self.z_nm[0] } else { f64::NAN };
-            return Ok(ZEstimate {
-                z_nm,
-                correlation: f64::NAN,
-                outcome: ZOutcome::NoCorrelation,
-            });
+            return Ok(ZEstimate { z_nm, correlation: f64::NAN, outcome: ZOutcome::NoCorrelation });
         }
         if coarse {
             return found(self.z_nm[plane], ZOutcome::CoarsePlane);
@@ -175,14 +128,7 @@ impl ZlutTable {
         };
         let offset = fit.offset_of(|u| self.product(scratch, first + u));
         let z_nm = self.z_at(middle as f64 + offset);
-        found(
-            z_nm,
-            if z_nm.is_nan() {
-                ZOutcome::PeakAtEnd
-            } else {
-                ZOutcome::Found
-            },
-        )
+        found(z_nm, if z_nm.is_nan() { ZOutcome::PeakAtEnd } else { ZOutcome::Found })
     }
 
     /// The first plane with the largest product, and the product; NaN when no plane has a number.
@@ -208,11 +154,7 @@ impl ZlutTable {
     fn product(&self, centered: &[f64], plane: usize) -> f64 {
         let first = plane / BLOCK * (self.n_bins - 1);
         let bins = &self.planes[first..first + self.n_bins - 1];
-        centered
-            .iter()
-            .zip(bins)
-            .map(|(value, planes)| value * planes[plane % BLOCK])
-            .sum()
+        centered.iter().zip(bins).map(|(value, planes)| value * planes[plane % BLOCK]).sum()
     }
 
     /// z between the planes; NaN outside the table.
@@ -237,9 +179,7 @@ mod tests {
 
     fn table(n_planes: usize) -> (Array1<f64>, Array2<f64>) {
         let z = Array1::from_shape_fn(n_planes, |k| 100.0 * k as f64 - 500.0);
-        let profiles = Array2::from_shape_fn((n_planes, 24), |(k, b)| {
-            (0.4 * b as f64 + 0.15 * k as f64).sin()
-        });
+        let profiles = Array2::from_shape_fn((n_planes, 24), |(k, b)| (0.4 * b as f64 + 0.15 * k as f64).sin());
         (z, profiles)
     }
 
@@ -252,10 +192,7 @@ mod tests {
         let profile: Vec<f64> = (0..24).map(|b| (0.4 * b as f64 + 1.53).sin()).collect();
         let z = table.lookup_z(&profile, &fit, &mut scratch).unwrap();
         assert_eq!(z.outcome, ZOutcome::Found);
-        assert!(
-            (z.z_nm - 520.0).abs() < 5.0,
-            "between planes 10 and 11: {z:?}"
-        );
+        assert!((z.z_nm - 520.0).abs() < 5.0, "between planes 10 and 11: {z:?}");
         let brighter: Vec<f64> = profile.iter().map(|p| 30.0 + 12.0 * p).collect();
         let again = table.lookup_z(&brighter, &fit, &mut scratch).unwrap();
         assert!((again.z_nm - z.z_nm).abs() < ROUNDING);
@@ -268,23 +205,14 @@ mod tests {
         let fit = ParabolaFit::weighted(7).unwrap();
         let mut scratch = vec![0.0; 24];
         let end = profiles.row(1).to_vec();
-        assert_eq!(
-            table.lookup_z(&end, &fit, &mut scratch).unwrap().outcome,
-            ZOutcome::PeakAtEnd
-        );
+        assert_eq!(table.lookup_z(&end, &fit, &mut scratch).unwrap().outcome, ZOutcome::PeakAtEnd);
         for nothing in [vec![3.0; 24], vec![f64::NAN; 24]] {
             let z = table.lookup_z(&nothing, &fit, &mut scratch).unwrap();
             assert_eq!(z.outcome, ZOutcome::NoCorrelation);
             assert!(z.z_nm.is_nan() && z.correlation.is_nan());
         }
         let mismatch = table.lookup_z(&end[1..], &fit, &mut scratch[1..]);
-        assert_eq!(
-            mismatch,
-            Err(KernelError::BinMismatch {
-                n_bins_profile: 23,
-                n_bins_zlut: 24
-            })
-        );
+        assert_eq!(mismatch, Err(KernelError::BinMismatch { n_bins_profile: 23, n_bins_zlut: 24 }));
     }
 
     #[test]

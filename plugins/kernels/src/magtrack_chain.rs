@@ -103,10 +103,7 @@ pub struct MagtrackChain {
 #[derive(Clone)]
 enum ProfileWorker {
     Radial(RadialProfile),
-    Fft {
-        worker: Box<FftProfile>,
-        gaus_factor: f64,
-    },
+    Fft { worker: Box<FftProfile>, gaus_factor: f64 },
 }
 
 impl MagtrackChain {
@@ -114,27 +111,16 @@ impl MagtrackChain {
     pub fn new(size_px: usize, options: &MagtrackOptions) -> Result<MagtrackChain, KernelError> {
         if !(0.0..=1.0).contains(&options.line_ratio) {
             let (value, allowed) = (options.line_ratio, "a fraction of the image, 0 to 1");
-            return Err(KernelError::OutOfRange {
-                name: "line_ratio",
-                value,
-                allowed,
-            });
+            return Err(KernelError::OutOfRange { name: "line_ratio", value, allowed });
         }
         let profile = match options.profile {
-            ProfileKind::Radial { oversample } => {
-                ProfileWorker::Radial(RadialProfile::new(size_px, oversample)?)
+            ProfileKind::Radial { oversample } => ProfileWorker::Radial(RadialProfile::new(size_px, oversample)?),
+            ProfileKind::Fft { rings, gaus_factor } if gaus_factor > 0.0 => {
+                ProfileWorker::Fft { worker: Box::new(FftProfile::new(size_px, rings)?), gaus_factor }
             }
-            ProfileKind::Fft { rings, gaus_factor } if gaus_factor > 0.0 => ProfileWorker::Fft {
-                worker: Box::new(FftProfile::new(size_px, rings)?),
-                gaus_factor,
-            },
             ProfileKind::Fft { gaus_factor, .. } => {
                 let allowed = "a number above 0";
-                return Err(KernelError::OutOfRange {
-                    name: "gaus_factor",
-                    value: gaus_factor,
-                    allowed,
-                });
+                return Err(KernelError::OutOfRange { name: "gaus_factor", value: gaus_factor, allowed });
             }
         };
         let mut chain = MagtrackChain {
@@ -173,10 +159,7 @@ impl MagtrackChain {
         let center = self.find_center(image);
         if !center.is_finite() {
             profile.fill(f64::NAN);
-            return result(
-                Center::none(center.outcome()),
-                ZEstimate::none(ZOutcome::NoCenter),
-            );
+            return result(Center::none(center.outcome()), ZEstimate::none(ZOutcome::NoCenter));
         }
         self.make_profile(image, center.x_px, center.y_px, profile);
         let z = match zlut {
@@ -201,13 +184,7 @@ impl MagtrackChain {
                 return center;
             }
             let Center { x_px, y_px, .. } = center;
-            center = self.auto_conv.auto_conv_multiline_sub_pixel(
-                image,
-                x_px,
-                y_px,
-                self.n_side,
-                &self.fit,
-            );
+            center = self.auto_conv.auto_conv_multiline_sub_pixel(image, x_px, y_px, self.n_side, &self.fit);
         }
         center
     }
@@ -215,20 +192,11 @@ impl MagtrackChain {
     /// Step 4: the profile around a centre; all NaN for a centre that is not finite.
     ///
     /// Use it to record a Z-LUT with the very profiles that will be looked up. Panics as [`MagtrackChain::execute`].
-    pub fn make_profile<P: Pixel>(
-        &mut self,
-        image: ArrayView2<'_, P>,
-        x_px: f64,
-        y_px: f64,
-        profile: &mut [f64],
-    ) {
+    pub fn make_profile<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64, profile: &mut [f64]) {
         match &mut self.profile {
             ProfileWorker::Radial(worker) => worker.execute(image, x_px, y_px, profile),
             // Row x, column y: MagTrack swaps the axes of the window, and its spectra are only comparable that way.
-            ProfileWorker::Fft {
-                worker,
-                gaus_factor,
-            } => {
+            ProfileWorker::Fft { worker, gaus_factor } => {
                 worker.fft_profile_with_center(image, x_px, y_px, *gaus_factor, profile);
             }
         }

@@ -59,9 +59,7 @@ pub(crate) fn of_u16(image: ArrayView2<'_, u16>, _values: &mut Vec<f64>) -> f64 
 /// Median of a float image; NaN when a pixel is NaN.
 pub(crate) fn of_floats<P: Pixel>(image: ArrayView2<'_, P>, values: &mut Vec<f64>) -> f64 {
     values.clear();
-    for_each_piece(image, |_, _, piece| {
-        values.extend(piece.iter().map(|p| p.to_f64()))
-    });
+    for_each_piece(image, |_, _, piece| values.extend(piece.iter().map(|p| p.to_f64())));
     if values.iter().any(|v| v.is_nan()) {
         return f64::NAN;
     }
@@ -77,11 +75,7 @@ pub(crate) fn of_floats<P: Pixel>(image: ArrayView2<'_, P>, values: &mut Vec<f64
 /// The middle value, or the mean of the two middle ones, of `n` ranked values.
 fn middle(n: usize, mut value_of_rank: impl FnMut(usize) -> usize) -> f64 {
     let upper = value_of_rank(n / 2);
-    if n % 2 == 1 {
-        upper as f64
-    } else {
-        0.5 * (value_of_rank(n / 2 - 1) + upper) as f64
-    }
+    if n % 2 == 1 { upper as f64 } else { 0.5 * (value_of_rank(n / 2 - 1) + upper) as f64 }
 }
 
 /// In which bin the value of this rank lies, and its rank inside that bin.

@@ -35,12 +35,7 @@ pub struct Center {
 impl Center {
     /// No centre, for one reason on both axes.
     pub(crate) fn none(outcome: Outcome) -> Center {
-        Center {
-            x_px: f64::NAN,
-            y_px: f64::NAN,
-            x_outcome: outcome,
-            y_outcome: outcome,
-        }
+        Center { x_px: f64::NAN, y_px: f64::NAN, x_outcome: outcome, y_outcome: outcome }
     }
 
     /// True when both coordinates are numbers.
@@ -50,10 +45,6 @@ impl Center {
 
     /// One outcome for both axes: x's trouble first, then y's, else `Found`.
     pub fn outcome(&self) -> Outcome {
-        if self.x_outcome == Outcome::Found {
-            self.y_outcome
-        } else {
-            self.x_outcome
-        }
+        if self.x_outcome == Outcome::Found { self.y_outcome } else { self.x_outcome }
     }
 }

@@ -27,33 +27,16 @@ impl ParabolaFit {
         ParabolaFit::new(n_local, |_, _| 1.0)
     }
 
-    fn new(
-        n_local: usize,
-        weight: impl Fn(usize, usize) -> f64,
-    ) -> Result<ParabolaFit, KernelError> {
+    fn new(n_local: usize, weight: impl Fn(usize, usize) -> f64) -> Result<ParabolaFit, KernelError> {
         if n_local.is_multiple_of(2) || n_local < 3 {
             return Err(KernelError::EvenWindow { n_local });
         }
         let half = n_local / 2;
         let distance = |i: usize| i.abs_diff(half);
-        let weights: Vec<f64> = (0..n_local)
-            .map(|i| weight(half, distance(i)).powi(2))
-            .collect();
-        let moment = |p: i32| {
-            weights
-                .iter()
-                .enumerate()
-                .map(|(i, w)| w * (distance(i) as f64).powi(p))
-                .sum::<f64>()
-        };
+        let weights: Vec<f64> = (0..n_local).map(|i| weight(half, distance(i)).powi(2)).collect();
+        let moment = |p: i32| weights.iter().enumerate().map(|(i, w)| w * (distance(i) as f64).powi(p)).sum::<f64>();
         let (s0, s2, s4) = (moment(0), moment(2), moment(4));
-        Ok(ParabolaFit {
-            half,
-            s0,
-            s2,
-            s4,
-            weights,
-        })
+        Ok(ParabolaFit { half, s0, s2, s4, weights })
     }
 
     /// Number of points of the fit.
@@ -119,14 +102,9 @@ mod tests {
 
     #[test]
     fn the_vertex_of_an_exact_parabola_is_found_by_every_fit() {
-        let data: Vec<f64> = (0..20)
-            .map(|i| 7.0 - 0.3 * (i as f64 - 9.3).powi(2))
-            .collect();
+        let data: Vec<f64> = (0..20).map(|i| 7.0 - 0.3 * (i as f64 - 9.3).powi(2)).collect();
         for n_local in [3, 5, 7, 9] {
-            for fit in [
-                ParabolaFit::weighted(n_local),
-                ParabolaFit::unweighted(n_local),
-            ] {
+            for fit in [ParabolaFit::weighted(n_local), ParabolaFit::unweighted(n_local)] {
                 let vertex = parabolic_vertex(&data, 9.4, &fit.unwrap());
                 assert!((vertex - 9.3).abs() < 1e-12, "{n_local} points: {vertex}");
             }
@@ -141,19 +119,13 @@ mod tests {
         assert!(parabolic_vertex(&data, 3.0, &fit).is_finite());
         assert!(parabolic_vertex(&data, 5.0, &fit).is_nan());
         assert!(parabolic_vertex(&data, f64::NAN, &fit).is_nan());
-        assert!(
-            parabolic_vertex(&data[..3], 1.0, &fit).is_nan(),
-            "fewer points than the fit needs"
-        );
+        assert!(parabolic_vertex(&data[..3], 1.0, &fit).is_nan(), "fewer points than the fit needs");
     }
 
     #[test]
     fn an_even_or_short_window_is_refused() {
         for n_local in [0, 1, 2, 4, 10] {
-            assert_eq!(
-                ParabolaFit::weighted(n_local),
-                Err(KernelError::EvenWindow { n_local })
-            );
+            assert_eq!(ParabolaFit::weighted(n_local), Err(KernelError::EvenWindow { n_local }));
         }
     }
 }

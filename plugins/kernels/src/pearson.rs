@@ -8,12 +8,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 /// without variation gives NaN. Panics when the shapes do not fit. Method: `pearson` of MagTrack 1.0.0. To look up many
 /// profiles in one table use [`ZlutTable`](crate::ZlutTable), which prepares the table once.
 pub fn pearson(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, mut out: ArrayViewMut2<'_, f64>) {
-    assert!(
-        x.nrows() == y.nrows(),
-        "columns of {} and {} bins",
-        x.nrows(),
-        y.nrows()
-    );
+    assert!(x.nrows() == y.nrows(), "columns of {} and {} bins", x.nrows(), y.nrows());
     assert!(
         out.dim() == (y.ncols(), x.ncols()),
         "room for {:?} correlations, there are {:?}",
@@ -24,11 +19,7 @@ pub fn pearson(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, mut out: ArrayVie
         let (b_mean, b_norm) = mean_and_norm(b);
         for (r, a) in row.iter_mut().zip(x.axis_iter(Axis(1))) {
             let (a_mean, a_norm) = mean_and_norm(a);
-            let product: f64 = a
-                .iter()
-                .zip(b)
-                .map(|(&a, &b)| centered(a, a_mean) * centered(b, b_mean))
-                .sum();
+            let product: f64 = a.iter().zip(b).map(|(&a, &b)| centered(a, a_mean) * centered(b, b_mean)).sum();
             *r = product / (a_norm * b_norm);
         }
     }
@@ -44,11 +35,7 @@ pub(crate) fn mean_and_norm(values: ArrayView1<'_, f64>) -> (f64, f64) {
         }
     }
     let mean = sum / f64::from(n);
-    let norm = values
-        .iter()
-        .map(|&v| centered(v, mean).powi(2))
-        .sum::<f64>()
-        .sqrt();
+    let norm = values.iter().map(|&v| centered(v, mean).powi(2)).sum::<f64>().sqrt();
     (mean, norm)
 }
 

@@ -63,10 +63,7 @@ pub(crate) const PIECE: usize = 64;
 /// The pieces start at the same columns whatever the stride, so that sums of floats have the same bits. Rows that are
 /// not contiguous go through a small buffer on the stack.
 #[inline(always)]
-pub(crate) fn for_each_piece<P: Pixel>(
-    image: ArrayView2<'_, P>,
-    mut f: impl FnMut(usize, usize, &[P]),
-) {
+pub(crate) fn for_each_piece<P: Pixel>(image: ArrayView2<'_, P>, mut f: impl FnMut(usize, usize, &[P])) {
     let mut buffer = [P::ZERO; PIECE];
     for (i, row) in image.axis_iter(Axis(0)).enumerate() {
         if let Some(slice) = row.to_slice() {

@@ -10,19 +10,11 @@ pub(crate) fn center_of_mass(image: &Array2<f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = image.iter().copied().collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
-    let median = if n % 2 == 1 {
-        sorted[n / 2]
-    } else {
-        0.5 * (sorted[n / 2 - 1] + sorted[n / 2])
-    };
+    let median = if n % 2 == 1 { sorted[n / 2] } else { 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]) };
     let weight = image.mapv(|p| (p - median).abs());
     let total = weight.sum();
     let moment = |of: fn((usize, usize)) -> usize| -> f64 {
-        weight
-            .indexed_iter()
-            .map(|(index, w)| of(index) as f64 * w)
-            .sum::<f64>()
-            / total
+        weight.indexed_iter().map(|(index, w)| of(index) as f64 * w).sum::<f64>() / total
     };
     (moment(|(_, j)| j), moment(|(i, _)| i))
 }
@@ -36,12 +28,8 @@ pub(crate) fn self_convolution(line: &[f64], center: f64) -> Vec<f64> {
         .enumerate()
         .map(|(j, v)| (v - mean) * (-(j as f64 - center).powi(2) / (2.0 * sigma * sigma)).exp())
         .collect();
-    let full = |m: usize| -> f64 {
-        (0..n)
-            .filter(|i| m >= *i && m - i < n)
-            .map(|i| windowed[i] * windowed[m - i])
-            .sum()
-    };
+    let full =
+        |m: usize| -> f64 { (0..n).filter(|i| m >= *i && m - i < n).map(|i| windowed[i] * windowed[m - i]).sum() };
     (0..n).map(|k| full(k + (n - 1) / 2)).collect()
 }
 
@@ -72,28 +60,14 @@ pub(crate) fn vertex(values: &[f64], k: usize, n_local: usize) -> f64 {
 }
 
 /// One pass over rows and columns; `n_local` = `None` takes the peak as it stands.
-fn symmetric_center(
-    image: &Array2<f64>,
-    x: f64,
-    y: f64,
-    n_side: usize,
-    n_local: Option<usize>,
-) -> (f64, f64) {
+fn symmetric_center(image: &Array2<f64>, x: f64, y: f64, n_side: usize, n_local: Option<usize>) -> (f64, f64) {
     let n = image.nrows();
     let lines = |middle: f64| {
         let middle = middle.round_ties_even() as usize;
         middle - n_side..middle + n_side + 1
     };
-    let row = image
-        .slice(s![lines(y), ..])
-        .mean_axis(ndarray::Axis(0))
-        .unwrap()
-        .to_vec();
-    let column = image
-        .slice(s![.., lines(x)])
-        .mean_axis(ndarray::Axis(1))
-        .unwrap()
-        .to_vec();
+    let row = image.slice(s![lines(y), ..]).mean_axis(ndarray::Axis(0)).unwrap().to_vec();
+    let column = image.slice(s![.., lines(x)]).mean_axis(ndarray::Axis(1)).unwrap().to_vec();
     let peak = |line: &[f64], center: f64| {
         let convolution = self_convolution(line, center);
         let k = first_maximum(&convolution);
@@ -114,25 +88,15 @@ pub(crate) fn radial_profile(image: &Array2<f64>, x: f64, y: f64, oversample: us
             counts[bin] += 1.0;
         }
     }
-    sums.iter()
-        .zip(counts)
-        .map(|(sum, count)| sum / count)
-        .collect()
+    sums.iter().zip(counts).map(|(sum, count)| sum / count).collect()
 }
 
 /// Correlation of two profiles, bin 0 left out, NaN counting as the mean.
 pub(crate) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let centered = |values: &[f64]| -> Vec<f64> {
-        let numbers: Vec<f64> = values[1..]
-            .iter()
-            .copied()
-            .filter(|v| !v.is_nan())
-            .collect();
+        let numbers: Vec<f64> = values[1..].iter().copied().filter(|v| !v.is_nan()).collect();
         let mean = mean(&numbers);
-        values[1..]
-            .iter()
-            .map(|v| if v.is_nan() { 0.0 } else { v - mean })
-            .collect()
+        values[1..].iter().map(|v| if v.is_nan() { 0.0 } else { v - mean }).collect()
     };
     let (a, b) = (centered(a), centered(b));
     let product = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
@@ -141,10 +105,7 @@ pub(crate) fn correlation(a: &[f64], b: &[f64]) -> f64 {
 
 /// `zlut[plane]` are profiles, planes `step` apart from z = 0 on.
 pub(crate) fn lookup_z(profile: &[f64], zlut: &[Vec<f64>], step: f64) -> f64 {
-    let r: Vec<f64> = zlut
-        .iter()
-        .map(|plane| correlation(profile, plane))
-        .collect();
+    let r: Vec<f64> = zlut.iter().map(|plane| correlation(profile, plane)).collect();
     step * vertex(&r, first_maximum(&r), 7)
 }
 

@@ -38,9 +38,6 @@ pub(crate) fn noisy_rings(
     full_scale: f64,
     random: &mut Random,
 ) -> Array2<f64> {
-    rings(size_px, x_px, y_px, phase).mapv(|v| {
-        (full_scale * (v + 0.02 * random.normal()))
-            .round()
-            .clamp(0.0, full_scale)
-    })
+    rings(size_px, x_px, y_px, phase)
+        .mapv(|v| (full_scale * (v + 0.02 * random.normal())).round().clamp(0.0, full_scale))
 }

@@ -60,18 +60,8 @@ impl ThreePointParabola {
             return Center::none(Outcome::NonFiniteStart);
         }
         for (k, step) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
-            sample_weights(
-                &self.upper,
-                &mut self.padded,
-                x_px + step,
-                &mut self.x_weights[k],
-            );
-            sample_weights(
-                &self.upper,
-                &mut self.padded,
-                y_px + step,
-                &mut self.y_weights[k],
-            );
+            sample_weights(&self.upper, &mut self.padded, x_px + step, &mut self.x_weights[k]);
+            sample_weights(&self.upper, &mut self.padded, y_px + step, &mut self.y_weights[k]);
         }
         self.by_column.fill(0.0);
         self.by_row.fill(0.0);
@@ -80,9 +70,7 @@ impl ThreePointParabola {
             let x_weights = &self.x_weights[1][j..j + piece.len()];
             let columns = &mut self.by_column[j..j + piece.len()];
             let mut row = [0.0; 4];
-            for (k, ((column, x_weight), p)) in
-                columns.iter_mut().zip(x_weights).zip(piece).enumerate()
-            {
+            for (k, ((column, x_weight), p)) in columns.iter_mut().zip(x_weights).zip(piece).enumerate() {
                 let p = p.to_f64();
                 *column += y_weight * p;
                 row[k % 4] += x_weight * p;
@@ -91,12 +79,7 @@ impl ThreePointParabola {
         });
         let (x_px, x_outcome) = vertex(x_px, samples(&self.x_weights, &self.by_column));
         let (y_px, y_outcome) = vertex(y_px, samples(&self.y_weights, &self.by_row));
-        Center {
-            x_px,
-            y_px,
-            x_outcome,
-            y_outcome,
-        }
+        Center { x_px, y_px, x_outcome, y_outcome }
     }
 }
 
@@ -106,11 +89,7 @@ const SIDE: f64 = 0.125;
 
 /// The ends are mirrored half a sample outside.
 fn diagonal(i: usize, n: usize) -> f64 {
-    if i == 0 || i == n - 1 {
-        MIDDLE + SIDE
-    } else {
-        MIDDLE
-    }
+    if i == 0 || i == n - 1 { MIDDLE + SIDE } else { MIDDLE }
 }
 
 /// How much each pixel of a line counts in the spline's value at `at`.
@@ -167,23 +146,14 @@ mod tests {
         });
         let center = ThreePointParabola::new(33).execute(image.view(), 16.0, 16.0);
         // The spline reproduces a paraboloid, but for what the border's end of it sends inside.
-        assert!(
-            (center.x_px - 15.3).abs() < 1e-6 && (center.y_px - 16.8).abs() < 1e-6,
-            "{center:?}"
-        );
+        assert!((center.x_px - 15.3).abs() < 1e-6 && (center.y_px - 16.8).abs() < 1e-6, "{center:?}");
     }
 
     #[test]
     fn a_flat_image_and_a_nan_start_have_no_vertex() {
         let image = Array2::from_elem((32, 32), 0.0f32);
         let mut worker = ThreePointParabola::new(32);
-        assert_eq!(
-            worker.execute(image.view(), 16.0, 16.0).outcome(),
-            Outcome::NoSignal
-        );
-        assert_eq!(
-            worker.execute(image.view(), f64::NAN, 16.0).outcome(),
-            Outcome::NonFiniteStart
-        );
+        assert_eq!(worker.execute(image.view(), 16.0, 16.0).outcome(), Outcome::NoSignal);
+        assert_eq!(worker.execute(image.view(), f64::NAN, 16.0).outcome(), Outcome::NonFiniteStart);
     }
 }
