@@ -34,6 +34,15 @@ pub enum KernelError {
         /// What would do, in words.
         allowed: &'static str,
     },
+    /// The template has no contrast, so nothing can be correlated with it.
+    FlatTemplate,
+    /// The template does not fit into the image; both as (height, width).
+    TemplateTooLarge {
+        /// Size of the template.
+        template_size: (usize, usize),
+        /// Size of the image.
+        image_size: (usize, usize),
+    },
     /// A ROI does not lie inside the frame, or its size differs from the first one's.
     RoiDoesNotFit {
         /// Which ROI, counted from 0.
@@ -59,6 +68,15 @@ impl fmt::Display for KernelError {
             KernelError::OutOfRange { name, value, allowed } => {
                 write!(f, "{name} = {value} cannot be used\nthe method needs {allowed}\nchange {name}")
             }
+            KernelError::FlatTemplate => write!(
+                f,
+                "cannot look for this template\nall its pixels are equal, so every place would fit it alike\nchoose a bead, not the background or a saturated spot"
+            ),
+            KernelError::TemplateTooLarge { template_size, image_size } => write!(
+                f,
+                "cannot look for a template of {} x {} pixels\nthe image has {} x {}\nmake the template (the ROI) smaller",
+                template_size.1, template_size.0, image_size.1, image_size.0
+            ),
             KernelError::RoiDoesNotFit { index } => write!(
                 f,
                 "cannot cut ROI {index} out of the frame\nit must lie inside, be square and have the size of ROI 0\nmove or resize it"
