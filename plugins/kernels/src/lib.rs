@@ -65,8 +65,8 @@ pub use gaussian::{gaussian, gaussian_2d};
 pub use lookup_z::{ZEstimate, ZOutcome, ZlutTable};
 pub use magtrack_chain::{ChainResult, MagtrackChain, MagtrackOptions, ProfileKind};
 pub use ncc::{
-    Blocked, CameraPixel, Candidate, LocalSymmetry, Ncc, RadialScore, SymmetryCenter, Watch, default_threshold, pick_best,
-    sub_pixel,
+    Blocked, CameraPixel, Candidate, LocalSymmetry, Ncc, RadialScore, SymmetryCenter, Watch, default_threshold,
+    pick_best, sub_pixel,
 };
 pub use outcome::{Center, Outcome};
 pub use parabola::{ParabolaFit, parabolic_vertex};
