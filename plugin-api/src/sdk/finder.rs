@@ -29,6 +29,11 @@ pub struct FindJob {
 }
 
 impl FindJob {
+    /// A job that nobody watches and nobody cancels: for a plugin's own tests.
+    pub fn unwatched() -> Self {
+        Self { host: HostHandle::none(), progress: Writer { ctx: std::ptr::null_mut(), write: None } }
+    }
+
     /// Tells how far the search is, 0 to 1.
     pub fn progress(&self, fraction: f64) {
         // Nobody listening is the host's choice.
