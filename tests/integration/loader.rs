@@ -29,6 +29,7 @@ fn options(folder: &Path) -> SearchOptions {
         child: Some(CHILD.into()),
         cache: None,
         probe_limit: PATIENCE,
+        ..SearchOptions::default()
     }
 }
 

@@ -228,6 +228,14 @@ impl FrameTarget for LosslessTarget {
     fn ended(&self, reason: u32, text: &str) {
         self.0.arrive(Arrival::Ended { reason, text: text.to_owned() });
     }
+
+    fn region(&self) -> Option<&SharedRegion> {
+        Some(&self.0.region)
+    }
+
+    fn closed(&self) -> bool {
+        self.0.lock().closed
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,13 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// [`PluginError::status`] of the host: the child process in which the plugin ran has ended.
+pub const STATUS_CRASHED: abi::Status = -1;
+/// [`PluginError::status`] of the host: the call took too long, and its process was ended.
+pub const STATUS_HUNG: abi::Status = -2;
+/// [`PluginError::status`] of the host: the plugin crashed or hung too often and is not called any more.
+pub const STATUS_DISABLED: abi::Status = -3;
+
 /// A call into a plugin that failed.
 #[derive(Debug, Clone)]
 pub struct PluginError {
@@ -75,7 +82,7 @@ pub struct PluginError {
     pub file: PathBuf,
     /// The function that was called.
     pub function: &'static str,
-    /// One of the interface's `STATUS_*`.
+    /// One of the interface's `STATUS_*`, or of this crate's, which are negative.
     pub status: abi::Status,
     /// What the plugin said, or what the host found.
     pub message: String,
@@ -85,6 +92,11 @@ impl PluginError {
     /// What can be done about it.
     fn mend(&self) -> &'static str {
         match self.status {
+            STATUS_CRASHED => "it is started again with its next call; report it to the plugin's author",
+            STATUS_HUNG => {
+                "it is started again with its next call; use smaller batches, or report it to the plugin's author"
+            }
+            STATUS_DISABLED => "choose another method, or start Tetherscope again with a mended plugin",
             abi::STATUS_INVALID_ARGUMENT => {
                 "correct what is named above; `tetherscope plugins inspect` shows what is allowed"
             }

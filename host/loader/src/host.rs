@@ -50,6 +50,11 @@ impl CancelToken {
         self.cancelled.load(Ordering::Relaxed)
     }
 
+    /// The job of this thread.
+    pub(crate) fn current() -> Option<Self> {
+        JOB.with(|j| j.borrow().clone())
+    }
+
     /// Runs `f` as this job: what plugins ask for in it is answered for it.
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Restore(Option<CancelToken>);
@@ -72,6 +77,9 @@ pub fn now_ns() -> i64 {
 unsafe extern "C" fn log(_ctx: *mut c_void, level: u32, text: abi::Str) {
     // SAFETY: a plugin passes readable text.
     let text = unsafe { crate::library::text_of(text) };
+    if crate::child::tell_host(level, &text) {
+        return;
+    }
     // A panic must not cross into the plugin; a lost line is the lesser evil.
     let _ = catch_unwind(|| match level {
         abi::LOG_ERROR => tracing::error!(target: "plugin", "{text}"),

@@ -6,11 +6,12 @@
 use crate::error::{LoadError, LoadErrorKind as Kind};
 use abi_stable::abi_stability::abi_checking::{AbiInstability, check_layout_compatibility};
 use abi_stable::type_layout::TypeLayout;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tetherscope_plugin_api::{FROZEN_NAMES, LAYOUT_CHECK, LayoutCheck};
 
 /// What became of the check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Checked {
     /// All layouts agree.
     Agrees,

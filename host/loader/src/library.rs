@@ -1,31 +1,27 @@
-//! One opened library: its entry, its context, its components. Opened once, never unloaded.
+//! One opened library: its entry, its context, its components' tables, and what it writes. Opened once, never unloaded.
 #![allow(unsafe_code)]
 
 use crate::descriptor::ComponentInfo;
-use crate::error::{LoadError, LoadErrorKind, PluginError};
-use crate::inspect::FileFacts;
+use crate::error::{LoadError, LoadErrorKind};
 use crate::layout::{self, Checked};
-use crate::params::ParamSet;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tetherscope_plugin_api::abi::{self, LibraryTable, PluginEntry, Status, Writer};
-use tetherscope_plugin_api::{Kind, abi::Str};
+use tetherscope_plugin_api::abi::{self, LibraryTable, PluginEntry, Status, Str, Writer};
 
 /// Most characters of a plugin's sentence that are shown.
-const MAX_SENTENCE_CHARS: usize = 500;
+pub(crate) const MAX_SENTENCE_CHARS: usize = 500;
 /// Most bytes of error text that are kept.
-const MAX_ERROR_BYTES: usize = 4096;
+pub(crate) const MAX_ERROR_BYTES: usize = 4096;
 /// Most bytes of any other output; a table of 1,000 planes with pixels stays far below.
-const MAX_OUTPUT_BYTES: usize = 1 << 30;
+pub(crate) const MAX_OUTPUT_BYTES: usize = 1 << 30;
 
 /// An opened library.
 #[derive(Debug)]
 pub(crate) struct Library {
     pub(crate) path: PathBuf,
-    pub(crate) facts: FileFacts,
     pub(crate) layout: Checked,
-    context: *mut c_void,
+    pub(crate) context: *mut c_void,
     table: LibraryTableCopy,
 }
 
@@ -49,104 +45,6 @@ impl Drop for Library {
             // SAFETY: the context came from `open`; every object made from it holds this library and is gone.
             unsafe { close(self.context) }
         }
-    }
-}
-
-/// One component of an opened library.
-#[derive(Debug, Clone)]
-pub struct Component {
-    pub(crate) library: Arc<Library>,
-    pub(crate) info: ComponentInfo,
-    table: *const c_void,
-}
-
-// SAFETY: the table is a constant of the library, which is never unloaded.
-unsafe impl Send for Component {}
-// SAFETY: as above.
-unsafe impl Sync for Component {}
-
-impl Component {
-    /// What it says of itself.
-    pub fn info(&self) -> &ComponentInfo {
-        &self.info
-    }
-
-    /// The library's file.
-    pub fn path(&self) -> &Path {
-        &self.library.path
-    }
-
-    /// blake3 of the library's content, in hex.
-    pub fn hash(&self) -> &str {
-        &self.library.facts.hash
-    }
-
-    /// `id version`, for messages.
-    pub fn label(&self) -> String {
-        format!("{} {}", self.info.id, self.info.version)
-    }
-
-    /// What became of the comparison of struct layouts, as a sentence.
-    pub fn layout_check(&self) -> &'static str {
-        match self.library.layout {
-            Checked::Agrees => "the layouts of all structs agree",
-            Checked::NotOffered => "the library offers no layouts to compare; sizes agree",
-            Checked::OtherAbiStable => "skipped: the library describes its layouts in another version; sizes agree",
-        }
-    }
-
-    /// Parameters from `key=text` pairs, the rest at their defaults.
-    pub fn params<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<ParamSet, LoadError> {
-        ParamSet::from_text(&self.info.parameters, pairs).map_err(|cause| self.bad_parameter(cause))
-    }
-
-    /// Parameters that a file stored.
-    pub fn stored_params(&self, object: &serde_json::Map<String, serde_json::Value>) -> Result<ParamSet, LoadError> {
-        ParamSet::from_json_object(&self.info.parameters, object).map_err(|cause| self.bad_parameter(cause))
-    }
-
-    fn bad_parameter(&self, cause: String) -> LoadError {
-        LoadError::new(
-            LoadErrorKind::BadParameter,
-            format!("cannot use {}", self.label()),
-            cause,
-            format!("`tetherscope plugins inspect {}` shows keys, ranges and defaults", self.info.id),
-        )
-    }
-
-    /// The context for `create` and `open`.
-    pub(crate) fn context(&self) -> *mut c_void {
-        self.library.context
-    }
-
-    /// The component's function table as `T`, absent functions null.
-    ///
-    /// # Safety
-    /// `T` must be the table type of the component's kind.
-    pub(crate) unsafe fn table<T>(&self) -> T {
-        // SAFETY: the table is valid, was checked at load, and is of type `T`, as the caller promises.
-        unsafe { copy_table(self.table) }
-    }
-
-    /// Runs one call: the plugin's error text and status become an error that names the plugin.
-    pub(crate) fn call(&self, function: &'static str, f: impl FnOnce(Writer) -> Status) -> Result<(), PluginError> {
-        let mut text = Output::new(MAX_ERROR_BYTES);
-        let status = f(text.writer());
-        if status == abi::STATUS_OK { Ok(()) } else { Err(self.failed(function, status, &text)) }
-    }
-
-    #[cold]
-    fn failed(&self, function: &'static str, status: Status, text: &Output) -> PluginError {
-        let said = text.sentence();
-        let message =
-            if said.is_empty() { format!("it returned {} and said nothing", status_name(status)) } else { said };
-        self.error(function, status, message)
-    }
-
-    /// An error that the host itself found in what the plugin did.
-    #[cold]
-    pub(crate) fn error(&self, function: &'static str, status: Status, message: String) -> PluginError {
-        PluginError { plugin: self.label(), file: self.library.path.clone(), function, status, message }
     }
 }
 
@@ -214,12 +112,17 @@ impl Output {
 
     /// As one line of a message: lines joined, and cut when it does not end.
     pub(crate) fn sentence(&self) -> String {
-        let text = self.text();
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(MAX_SENTENCE_CHARS) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line,
-        }
+        one_line(&self.text(), MAX_SENTENCE_CHARS)
+    }
+}
+
+/// Text as one line of a message: lines joined, no control characters, cut when it does not end.
+pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -240,7 +143,7 @@ pub(crate) unsafe fn text_of(s: Str) -> String {
 ///
 /// # Safety
 /// `from` must lead to a table that begins with its `struct_size`; all-zero must be a valid `T`.
-unsafe fn copy_table<T>(from: *const c_void) -> T {
+pub(crate) unsafe fn copy_table<T>(from: *const c_void) -> T {
     // SAFETY: the caller promises it; never more is read than the table says it has.
     unsafe {
         let size = (*from.cast::<u32>() as usize).min(size_of::<T>());
@@ -254,7 +157,7 @@ unsafe fn copy_table<T>(from: *const c_void) -> T {
 pub(crate) type Described = Vec<(u32, String)>;
 
 /// Opens a library whose file was read, and asks for its components: kind and descriptor text of each.
-pub(crate) fn open(path: &Path, facts: &FileFacts) -> Result<(Arc<Library>, Described), LoadError> {
+pub(crate) fn open(path: &Path) -> Result<(Arc<Library>, Described), LoadError> {
     let refuse = |kind, cause: String, mend: &str| LoadError::file(kind, path, cause, mend);
     let failed = |cause: String| refuse(LoadErrorKind::Failed, cause, "report it to the plugin's author");
     // SAFETY: loading runs the library's constructors; a child process has survived them (see the probe).
@@ -291,13 +194,7 @@ pub(crate) fn open(path: &Path, facts: &FileFacts) -> Result<(Arc<Library>, Desc
     if status != abi::STATUS_OK {
         return Err(failed(format!("its open failed ({}): {}", status_name(status), text.sentence())));
     }
-    let opened = Arc::new(Library {
-        path: path.to_owned(),
-        facts: facts.clone(),
-        layout,
-        context,
-        table: LibraryTableCopy(table),
-    });
+    let opened = Arc::new(Library { path: path.to_owned(), layout, context, table: LibraryTableCopy(table) });
     // SAFETY: the library's functions, after `open`, with its context.
     let n = unsafe { n_components(context) };
     if n == 0 || n > 256 {
@@ -324,30 +221,21 @@ pub(crate) fn open(path: &Path, facts: &FileFacts) -> Result<(Arc<Library>, Desc
     Ok((opened, components))
 }
 
-/// Makes a component of an opened library; checks its descriptor and that its table has what its kind needs.
-pub(crate) fn component(library: &Arc<Library>, index: u32, code: u32, json: &str) -> Result<Component, LoadError> {
+/// The function table of a component of an opened library, checked to have what its kind needs.
+pub(crate) fn table(library: &Arc<Library>, index: u32, info: &ComponentInfo) -> Result<*const c_void, LoadError> {
     let bad = |cause: String| {
-        LoadError::file(
-            LoadErrorKind::BadDescriptor,
-            &library.path,
-            cause,
-            "report it to the plugin's author; `describe` in tetherscope-plugin-api shows the form",
-        )
+        let mend = "report it to the plugin's author; `describe` in tetherscope-plugin-api shows the form";
+        LoadError::file(LoadErrorKind::BadDescriptor, &library.path, cause, mend)
     };
-    let kind = Kind::from_code(code).ok_or_else(|| bad(format!("component {index} is of the unknown kind {code}")))?;
-    let newer = library.facts.abi.1 > abi::ABI_MINOR;
-    let info = ComponentInfo::parse(kind, json, newer).map_err(bad)?;
     let get = library.table.0.table.expect("checked when the library was opened");
     // SAFETY: the library's function, after `open`, with its context.
     let table = unsafe { get(library.context, index) };
     if table.is_null() {
         return Err(bad(format!("{} has no function table", info.id)));
     }
-    let component = Component { library: library.clone(), info, table };
     // SAFETY: the kind says which table it is.
-    let missing = unsafe { crate::direct::missing_function(&component) };
-    match missing {
-        Some(name) => Err(bad(format!("the function table of {} lacks `{name}`", component.info.id))),
-        None => Ok(component),
+    match unsafe { crate::direct::missing_function(info.kind, table) } {
+        Some(name) => Err(bad(format!("the function table of {} lacks `{name}`", info.id))),
+        None => Ok(table),
     }
 }

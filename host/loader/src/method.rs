@@ -1,5 +1,6 @@
 //! How a method is named: `tracker.mine` (the newest), `tracker.mine@0.4` (a semver pin), `tracker.mine#1a2b` (one build).
 
+use crate::descriptor::ComponentInfo;
 use crate::error::{LoadError, LoadErrorKind as Kind};
 use std::fmt;
 
@@ -12,6 +13,15 @@ pub struct MethodRef {
     pub version: Option<semver::VersionReq>,
     /// Beginning of the build's hash.
     pub hash: Option<String>,
+}
+
+impl MethodRef {
+    /// True if the name fits a component of the library with this hash.
+    pub(crate) fn means(&self, info: &ComponentInfo, hash: &str) -> bool {
+        self.id == info.id
+            && self.version.as_ref().is_none_or(|v| v.matches(&info.version))
+            && self.hash.as_ref().is_none_or(|h| hash.starts_with(h.as_str()))
+    }
 }
 
 impl std::str::FromStr for MethodRef {

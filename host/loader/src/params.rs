@@ -67,6 +67,11 @@ pub(crate) fn find<'a>(schema: &'a [ParameterInfo], key: &str) -> Result<&'a Par
 }
 
 impl ParamSet {
+    /// Values that were checked before, in the schema's order.
+    pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
+        Self { entries }
+    }
+
     /// The schema's defaults.
     pub fn defaults(schema: &[ParameterInfo]) -> Self {
         Self { entries: schema.iter().map(|p| (p.key.clone(), p.default.clone())).collect() }

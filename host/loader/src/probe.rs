@@ -1,55 +1,59 @@
 //! The first load of an unknown library happens in a child process with a time limit, so that one that crashes, hangs
 //! or exits while it is loaded cannot take the host along. What it said is remembered by path, size, time and hash.
 
+use crate::child::ending::ending;
+use crate::child::{CHILD_ARGUMENT, PROBE_WORD};
+use crate::component;
 use crate::error::{LoadError, LoadErrorKind as Kind};
 use crate::inspect::{FileFacts, inspect};
+use crate::layout::Checked;
 use crate::library::{self, Described};
 use crate::search::SearchOptions;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// First argument of a process that is a helper of another.
-const CHILD_ARGUMENT: &str = "--tetherscope-child";
 /// How often the host looks whether the child is done.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// What a child found out. Kind code and descriptor text of each component, or the three lines of an error.
+/// What a child found out of a library that loads.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub(crate) struct Probed {
+    /// Kind code and descriptor text of each component.
+    pub(crate) components: Described,
+    /// What became of the comparison of layouts.
+    pub(crate) layout: Checked,
+}
+
+/// What a child writes: what it found out, or the three lines of an error.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 enum Report {
-    Components(Described),
+    Loads(Probed),
     Refused { kind: Kind, cause: String, mend: String },
 }
 
-/// To be called first in `main`: if this process is a helper child, does its work and does not return.
-pub fn run_if_child() {
-    let mut args = std::env::args_os().skip(1);
-    if args.next().is_none_or(|a| a != CHILD_ARGUMENT) {
-        return;
-    }
-    let (Some(path), Some(report)) = (args.next(), args.next()) else { std::process::exit(2) };
-    let done = write_report(Path::new(&path), Path::new(&report));
-    std::process::exit(if done { 0 } else { 2 });
-}
-
-fn write_report(path: &Path, report: &Path) -> bool {
-    let outcome = inspect(path).and_then(|facts| library::open(path, &facts)).and_then(|(library, components)| {
-        for (index, (code, json)) in components.iter().enumerate() {
-            library::component(&library, index as u32, *code, json)?;
-        }
-        Ok(components)
-    });
-    let outcome = match outcome {
-        Ok(components) => Report::Components(components),
+/// Loads a library, and writes what became of it into a file. The child's side.
+pub(crate) fn write_report(path: &Path, report: &Path) -> bool {
+    let outcome = match try_library(path) {
+        Ok(probed) => Report::Loads(probed),
         Err(e) => Report::Refused { kind: e.kind, cause: e.cause, mend: e.mend },
     };
     serde_json::to_vec(&outcome).is_ok_and(|json| std::fs::write(report, json).is_ok())
 }
 
-/// Kind and descriptor of each component, as a child that loads the library finds them.
-pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Described, LoadError> {
+fn try_library(path: &Path) -> Result<Probed, LoadError> {
+    let facts = inspect(path)?;
+    let (library, components) = library::open(path)?;
+    for (index, info) in component::parse(path, &facts, &components)?.iter().enumerate() {
+        library::table(&library, index as u32, info)?;
+    }
+    Ok(Probed { components, layout: library.layout })
+}
+
+/// What a child that loads the library finds.
+pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Probed, LoadError> {
     let here = |cause: String, mend: &str| LoadError::file(Kind::Failed, path, cause, mend);
     let cannot = |e: std::io::Error| {
         here(
@@ -64,7 +68,7 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Described, L
     let folder = tempfile::tempdir().map_err(cannot)?;
     let report = folder.path().join("report.json");
     let mut child = Command::new(executable)
-        .arg(CHILD_ARGUMENT)
+        .args([CHILD_ARGUMENT, PROBE_WORD])
         .args([path, &report])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -100,7 +104,7 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Described, L
         ));
     };
     match std::fs::read(&report).ok().and_then(|json| serde_json::from_slice(&json).ok()) {
-        Some(Report::Components(components)) if status.success() => Ok(components),
+        Some(Report::Loads(probed)) if status.success() => Ok(probed),
         Some(Report::Refused { kind, cause, mend }) => Err(LoadError::file(kind, path, cause, mend)),
         _ => {
             let said = reader.join().unwrap_or_default();
@@ -113,27 +117,6 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Described, L
     }
 }
 
-/// How a process ended, in words.
-fn ending(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        if let Some(signal) = status.signal() {
-            let name = match signal {
-                4 => "illegal instruction",
-                6 => "abort",
-                7 => "bus error",
-                8 => "arithmetic error",
-                9 => "killed",
-                11 => "segmentation fault",
-                _ => "signal",
-            };
-            return format!("{name}, signal {signal}");
-        }
-    }
-    status.code().map_or_else(|| "no exit code".into(), |c| format!("exit code {c} before it was described"))
-}
-
 /// What is remembered of one file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
@@ -142,7 +125,7 @@ struct Known {
     modified_ns: u64,
     hash: String,
     host: String,
-    components: Described,
+    probed: Probed,
 }
 
 /// Descriptors of files that were probed before. Only what was loaded well is remembered.
@@ -161,7 +144,7 @@ impl Cache {
     }
 
     /// What is remembered of a file with this content.
-    pub(crate) fn get(&self, path: &Path, facts: &FileFacts) -> Option<Described> {
+    pub(crate) fn get(&self, path: &Path, facts: &FileFacts) -> Option<Probed> {
         let host = crate::host_version().to_string();
         let modified_ns = modified_ns(path);
         let same = |k: &&Known| {
@@ -171,11 +154,11 @@ impl Cache {
                 && k.host == host
                 && k.modified_ns == modified_ns
         };
-        self.known.iter().find(same).map(|k| k.components.clone())
+        self.known.iter().find(same).map(|k| k.probed.clone())
     }
 
     /// Remembers a file.
-    pub(crate) fn put(&mut self, path: &Path, facts: &FileFacts, components: &[(u32, String)]) {
+    pub(crate) fn put(&mut self, path: &Path, facts: &FileFacts, probed: &Probed) {
         self.known.retain(|k| k.path != path && k.path.exists());
         self.known.push(Known {
             path: path.to_owned(),
@@ -183,7 +166,7 @@ impl Cache {
             modified_ns: modified_ns(path),
             hash: facts.hash.clone(),
             host: crate::host_version().to_string(),
-            components: components.to_vec(),
+            probed: probed.clone(),
         });
         self.changed = true;
     }

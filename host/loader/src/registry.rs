@@ -1,12 +1,16 @@
 //! All components that were found, and what was refused. `scan` is the one road from a file to a component.
 
+use crate::component::{self, Component, Home};
+use crate::descriptor::{ComponentInfo, Isolation};
 use crate::error::{LoadError, LoadErrorKind as ErrorKind};
 use crate::inspect::inspect;
-use crate::library::{self, Component};
+use crate::isolation::Session;
+use crate::library;
 use crate::method::MethodRef;
 use crate::probe::{Cache, probe};
 use crate::search::{SearchOptions, libraries};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use tetherscope_plugin_api::Kind;
 
 /// A file that was not loaded, and why.
@@ -33,6 +37,8 @@ pub struct Registry {
     components: Vec<Component>,
     refused: Vec<Refused>,
     notes: Vec<Note>,
+    /// Made with the first library.
+    session: Option<Arc<Session>>,
 }
 
 impl Registry {
@@ -100,33 +106,41 @@ impl Registry {
                 found
             }
         };
-        let (opened, described) = library::open(&path, &facts)?;
-        if described != probed {
-            return Err(LoadError::file(
-                ErrorKind::BadDescriptor,
-                &path,
-                "it describes itself differently than when it was probed",
-                "descriptors must be constant; report it to the plugin's author",
-            ));
-        }
-        let mut made: Vec<Component> = Vec::with_capacity(described.len());
-        for (index, (code, json)) in described.iter().enumerate() {
-            let component = library::component(&opened, index as u32, *code, json)?;
-            if made.iter().any(|c| c.info.id == component.info.id) {
+        let infos = component::parse(&path, &facts, &probed.components)?;
+        let isolated = self.is_isolated(&infos, &facts.hash, options)?;
+        let (opened, layout) = if isolated {
+            (None, probed.layout)
+        } else {
+            let (opened, described) = library::open(&path)?;
+            if described != probed.components {
                 return Err(LoadError::file(
                     ErrorKind::BadDescriptor,
                     &path,
-                    format!("two of its components have the id {}", component.info.id),
-                    "ids are unique; report it to the plugin's author",
+                    "it describes itself differently than when it was probed",
+                    "descriptors must be constant; report it to the plugin's author",
                 ));
             }
-            made.push(component);
+            let layout = opened.layout;
+            (Some(opened), layout)
+        };
+        let session = self.session.get_or_insert_with(|| Session::new(options)).clone();
+        let home = Arc::new(Home { path, facts, layout, opened, session, devices: Mutex::default() });
+        let mut made: Vec<Component> = Vec::with_capacity(infos.len());
+        for (index, info) in infos.into_iter().enumerate() {
+            made.push(Component::new(&home, index as u32, info)?);
         }
         for component in &made {
             self.note_other_builds(component);
         }
         self.components.append(&mut made);
         Ok(())
+    }
+
+    /// A library is isolated as a whole: its components share a context, and one that crashes takes the others along.
+    fn is_isolated(&self, infos: &[ComponentInfo], hash: &str, options: &SearchOptions) -> Result<bool, LoadError> {
+        let wanted = options.isolation.method_refs()?;
+        let named = |info: &ComponentInfo| wanted.iter().any(|m| m.means(info, hash));
+        Ok(options.isolation.all || infos.iter().any(|i| i.isolation == Isolation::Process || named(i)))
     }
 
     fn note_other_builds(&mut self, new: &Component) {
@@ -183,10 +197,7 @@ impl Registry {
         if of_id.is_empty() {
             return Err(not_found(format!("no loaded library offers {}", wanted.id)));
         }
-        let fits = |c: &&&Component| {
-            wanted.version.as_ref().is_none_or(|v| v.matches(&c.info.version))
-                && wanted.hash.as_ref().is_none_or(|h| c.hash().starts_with(h.as_str()))
-        };
+        let fits = |c: &&&Component| wanted.means(&c.info, c.hash());
         let mut newest: Option<&Component> = None;
         for c in of_id.iter().filter(fits) {
             if newest.is_none_or(|n| c.info.version > n.info.version) {

@@ -1,6 +1,7 @@
 //! Where plugins are looked for, in order: given folders, `TETHERSCOPE_PLUGIN_PATH`, `plugins` beside the executable,
 //! the user's data folder, and, for a build by Cargo, the executable's own folder. Never the current directory.
 
+use crate::isolation::IsolationOptions;
 use etcetera::BaseStrategy;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,14 @@ pub struct SearchOptions {
     pub plugin_dirs: Vec<PathBuf>,
     /// Also search the places that are always searched.
     pub usual_places: bool,
-    /// The executable that probes (its `main` begins with [`crate::run_if_child`]); None: this one.
+    /// The executable that probes and isolates (its `main` begins with [`crate::run_if_child`]); None: this one.
     pub child: Option<PathBuf>,
     /// Where descriptors of known files are kept; None: nowhere.
     pub cache: Option<PathBuf>,
     /// How long a probe may take.
     pub probe_limit: std::time::Duration,
+    /// What runs in child processes.
+    pub isolation: IsolationOptions,
 }
 
 impl Default for SearchOptions {
@@ -30,6 +33,7 @@ impl Default for SearchOptions {
             child: None,
             cache: user_dirs().map(|d| d.cache_dir().join("tetherscope").join("plugins.json")),
             probe_limit: std::time::Duration::from_secs(10),
+            isolation: IsolationOptions::default(),
         }
     }
 }

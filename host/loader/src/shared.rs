@@ -1,18 +1,19 @@
 //! Memory that several processes can map: where the slots of frames lie, from the first day.
 //!
-//! On Linux it is an anonymous file in memory; elsewhere a temporary file without a name. A child process gets the
-//! file handle and maps the same pages.
+//! On Linux it is an anonymous file in memory, sealed so that nobody can shrink it under those who read it; elsewhere a
+//! temporary file with a name. A child process opens it by its path and maps the same pages.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// A block of zeroed, page-aligned memory. Who may touch which part when is its user's business: it only gives out
 /// addresses.
 #[derive(Debug)]
 pub struct SharedRegion {
     map: memmap2::MmapRaw,
-    file: File,
+    backing: Backing,
 }
 
 impl SharedRegion {
@@ -21,10 +22,26 @@ impl SharedRegion {
         if bytes == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a region needs at least one byte"));
         }
-        let file = anonymous_file()?;
-        file.set_len(bytes as u64)?;
+        let backing = Backing::new(bytes as u64)?;
+        let map = memmap2::MmapOptions::new().len(bytes).map_raw(backing.file())?;
+        Ok(Self { map, backing })
+    }
+
+    /// Maps the region of another process: its [`SharedRegion::path`] and size.
+    pub fn open(path: &Path, bytes: usize) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let there = file.metadata()?.len();
+        if bytes == 0 || there < bytes as u64 {
+            let message = format!("a region of {bytes} bytes is wanted, its file has {there}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         let map = memmap2::MmapOptions::new().len(bytes).map_raw(&file)?;
-        Ok(Self { map, file })
+        Ok(Self { map, backing: Backing::opened(file, path) })
+    }
+
+    /// Where another process of this user can open it while this one lives.
+    pub fn path(&self) -> PathBuf {
+        self.backing.path()
     }
 
     /// First byte.
@@ -42,11 +59,6 @@ impl SharedRegion {
         self.map.len() == 0
     }
 
-    /// The file behind it, for a child process to map.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
     /// The whole region as bytes.
     ///
     /// # Safety
@@ -57,15 +69,70 @@ impl SharedRegion {
     }
 }
 
+/// The file behind a region.
 #[cfg(target_os = "linux")]
-fn anonymous_file() -> io::Result<File> {
-    use rustix::fs::MemfdFlags;
-    Ok(File::from(rustix::fs::memfd_create("tetherscope", MemfdFlags::CLOEXEC)?))
+#[derive(Debug)]
+struct Backing(File);
+
+#[cfg(target_os = "linux")]
+impl Backing {
+    fn new(bytes: u64) -> io::Result<Self> {
+        use rustix::fs::{MemfdFlags, SealFlags};
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(rustix::fs::memfd_create("tetherscope", flags)?);
+        file.set_len(bytes)?;
+        // Who maps a file that somebody else shrinks is ended by SIGBUS.
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(Self(file))
+    }
+
+    fn opened(file: File, _path: &Path) -> Self {
+        Self(file)
+    }
+
+    fn file(&self) -> &File {
+        &self.0
+    }
+
+    fn path(&self) -> PathBuf {
+        use std::os::fd::AsRawFd;
+        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()))
+    }
+}
+
+/// The file behind a region: removed with the region that made it.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+enum Backing {
+    Made(tempfile::NamedTempFile),
+    Opened(File, PathBuf),
 }
 
 #[cfg(not(target_os = "linux"))]
-fn anonymous_file() -> io::Result<File> {
-    tempfile::tempfile()
+impl Backing {
+    fn new(bytes: u64) -> io::Result<Self> {
+        let file = tempfile::Builder::new().prefix("tetherscope-").tempfile()?;
+        file.as_file().set_len(bytes)?;
+        Ok(Self::Made(file))
+    }
+
+    fn opened(file: File, path: &Path) -> Self {
+        Self::Opened(file, path.to_owned())
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Made(f) => f.as_file(),
+            Self::Opened(f, _) => f,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Made(f) => f.path().to_owned(),
+            Self::Opened(_, path) => path.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -79,5 +146,25 @@ mod tests {
         // SAFETY: nobody else has the region.
         assert!(unsafe { region.bytes() }.iter().all(|&b| b == 0));
         assert!(SharedRegion::new(0).is_err());
+    }
+
+    #[test]
+    fn a_region_opened_by_its_path_is_the_same_memory() {
+        let region = SharedRegion::new(5000).unwrap();
+        let again = SharedRegion::open(&region.path(), 5000).unwrap();
+        // SAFETY: the byte lies inside both regions, and nobody else has them.
+        unsafe {
+            region.as_mut_ptr().add(4999).write(7);
+            assert_eq!(again.as_mut_ptr().add(4999).read(), 7);
+        }
+        assert!(SharedRegion::open(&region.path(), 5001).is_err(), "more than there is");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_region_cannot_be_shrunk_or_grown_by_who_opened_it() {
+        let region = SharedRegion::new(5000).unwrap();
+        let file = std::fs::File::options().write(true).open(region.path()).unwrap();
+        assert!(file.set_len(10).is_err() && file.set_len(10_000).is_err());
     }
 }

@@ -1,10 +1,12 @@
 //! A camera in this process: order of calls, settings, and the sink through which it reaches the host's slots.
 #![allow(unsafe_code)]
 
+use crate::component::Component;
 use crate::descriptor::{ParameterInfo, RawParameter, from_json, to_json};
 use crate::error::PluginError;
-use crate::library::{Component, Output};
+use crate::library::Output;
 use crate::params::ParamSet;
+use crate::shared::SharedRegion;
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -125,6 +127,14 @@ pub trait FrameTarget: Send + Sync {
     fn lost(&self, count: u64, reason: u32);
     /// No more frames come; one of `ENDED_*`.
     fn ended(&self, reason: u32, text: &str);
+    /// The shared memory that the slots lie in, for a camera in a child process; None: none can fill them.
+    fn region(&self) -> Option<&SharedRegion> {
+        None
+    }
+    /// True when no more slots will be lent.
+    fn closed(&self) -> bool {
+        false
+    }
 }
 
 /// The target behind a running camera, and the table that leads to it. Boxed, so that its address stays.
@@ -183,24 +193,24 @@ impl Camera {
         Ok(Self { component: component.clone(), table, camera, calls: Mutex::new(None) })
     }
 
-    /// The component.
-    pub fn component(&self) -> &Component {
-        &self.component
-    }
-
     fn one_caller(&self) -> std::sync::MutexGuard<'_, Option<Box<Running>>> {
         self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The settings with their present values.
     pub fn settings(&self) -> Result<SettingsInfo, PluginError> {
+        let text = self.settings_text()?;
+        SettingsInfo::parse(&text).map_err(|m| self.component.error("settings", abi::STATUS_INTERNAL, m))
+    }
+
+    /// The settings as the plugin writes them.
+    pub(crate) fn settings_text(&self) -> Result<String, PluginError> {
         let _one = self.one_caller();
         let settings = self.table.settings.expect("checked at load");
-        let text = text_output(&self.component, "settings", |out, error| {
+        text_output(&self.component, "settings", |out, error| {
             // SAFETY: the camera is open; both writers live through the call.
             unsafe { settings(self.camera, out, error) }
-        })?;
-        SettingsInfo::parse(&text).map_err(|m| self.component.error("settings", abi::STATUS_INTERNAL, m))
+        })
     }
 
     /// Changes settings, and gives them as they are afterwards.
@@ -353,7 +363,7 @@ fn bytes_per_px(pixel_format: u32) -> Option<u64> {
 }
 
 /// A format that fits together; the error names what does not.
-fn check_format(f: &CameraFormat) -> Result<(), String> {
+pub(crate) fn check_format(f: &CameraFormat) -> Result<(), String> {
     let (w, h) = (u64::from(f.width_px), u64::from(f.height_px));
     if w == 0 || h == 0 || w > 1 << 20 || h > 1 << 20 {
         return Err(format!("it announces frames of {w} × {h} px"));

@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use super::rois::RoiSet;
+use crate::component::Component;
 use crate::error::PluginError;
-use crate::library::{Component, Output};
+use crate::library::Output;
 use crate::params::ParamSet;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tetherscope_plugin_api::Hit;
 use tetherscope_plugin_api::abi::{self, FinderTable, Image, Rect, Status, Writer};
 
 /// Most hits that are taken.
-const MAX_HITS: usize = 1 << 20;
+pub(crate) const MAX_HITS: usize = 1 << 20;
 
 /// An instance: a finder with its parameters.
 pub struct BeadFinder {
@@ -79,15 +80,17 @@ impl BeadFinder {
         }
         // SAFETY: any bytes are a valid `Hit`; the read does not need alignment.
         let hits: Vec<Hit> = whole.iter().map(|b| unsafe { b.as_ptr().cast::<Hit>().read_unaligned() }).collect();
-        let inside = |at: f64, size: u32| at >= -0.5 && at <= f64::from(size) - 0.5;
-        match hits.iter().position(|h| !(inside(h.x_px, batch.w_px) && inside(h.y_px, batch.h_px))) {
-            Some(i) => {
-                let (x, y, w, h) = (hits[i].x_px, hits[i].y_px, batch.w_px, batch.h_px);
-                let message = format!("hit {i} lies at ({x}, {y}), the image has {w} × {h} px");
-                Err(self.component.error("find", abi::STATUS_INTERNAL, message))
-            }
-            None => Ok(hits),
-        }
+        check_hits(&hits, batch.w_px, batch.h_px).map_err(|m| self.component.error("find", abi::STATUS_INTERNAL, m))?;
+        Ok(hits)
+    }
+}
+
+/// Hits inside the image; the error names the first that is not.
+pub(crate) fn check_hits(hits: &[Hit], w_px: u32, h_px: u32) -> Result<(), String> {
+    let inside = |at: f64, size: u32| at >= -0.5 && at <= f64::from(size) - 0.5;
+    match hits.iter().enumerate().find(|(_, h)| !(inside(h.x_px, w_px) && inside(h.y_px, h_px))) {
+        Some((i, h)) => Err(format!("hit {i} lies at ({}, {}), the image has {w_px} × {h_px} px", h.x_px, h.y_px)),
+        None => Ok(()),
     }
 }
 

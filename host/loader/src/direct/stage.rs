@@ -2,13 +2,16 @@
 #![allow(unsafe_code)]
 
 use super::camera::{Device, SettingsInfo, json, text_output};
+use crate::component::Component;
 use crate::error::PluginError;
-use crate::library::Component;
 use crate::params::ParamSet;
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
 use std::sync::Mutex;
 use tetherscope_plugin_api::abi::{self, StageTable, Str};
+
+/// What a stage without settings would write.
+const NO_SETTINGS: &str = r#"{"revision": 0, "settings": []}"#;
 
 /// One axis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,28 @@ pub struct Axis {
     pub max: f64,
     /// Largest speed, in units per second.
     pub max_speed_per_s: f64,
+}
+
+/// Axes with limits; the error names what makes no sense.
+pub(crate) fn check_axes(axes: &[Axis]) -> Result<(), String> {
+    let sane = |a: &Axis| a.min.is_finite() && a.max.is_finite() && a.min <= a.max;
+    match axes.iter().enumerate().find(|(_, a)| !sane(a)) {
+        Some((i, a)) => Err(format!("axis {i} has limits from {} to {}", a.min, a.max)),
+        None => Ok(()),
+    }
+}
+
+/// The axis of an index; the error says how many there are.
+pub(crate) fn axis_of(axes: &[Axis], axis: u32) -> Result<&Axis, String> {
+    axes.get(axis as usize).ok_or_else(|| format!("there is no axis {axis}; it has {}", axes.len()))
+}
+
+/// A position within an axis' limits; the error names them.
+pub(crate) fn check_move(a: &Axis, position: f64) -> Result<(), String> {
+    if position >= a.min && position <= a.max {
+        return Ok(());
+    }
+    Err(format!("{position} {} is outside the limits of {}, {} to {}", a.unit, a.role, a.min, a.max))
 }
 
 /// An open stage.
@@ -69,11 +94,7 @@ impl Stage {
             // SAFETY: the stage is open; both writers live through the call.
             unsafe { axes(opened.stage, out, error) }
         })?;
-        let sane = |a: &Axis| a.min.is_finite() && a.max.is_finite() && a.min <= a.max;
-        if let Some(i) = opened.axes.iter().position(|a| !sane(a)) {
-            let message = format!("axis {i} has limits from {} to {}", opened.axes[i].min, opened.axes[i].max);
-            return Err(component.error("axes", abi::STATUS_INTERNAL, message));
-        }
+        check_axes(&opened.axes).map_err(|m| component.error("axes", abi::STATUS_INTERNAL, m))?;
         Ok(opened)
     }
 
@@ -82,31 +103,28 @@ impl Stage {
         &self.axes
     }
 
-    /// The first axis with a role.
-    pub fn axis_of(&self, role: &str) -> Option<u32> {
-        self.axes.iter().position(|a| a.role == role).map(|i| i as u32)
-    }
-
     fn one_caller(&self) -> std::sync::MutexGuard<'_, ()> {
         self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn axis(&self, function: &'static str, axis: u32) -> Result<&Axis, PluginError> {
-        self.axes.get(axis as usize).ok_or_else(|| {
-            let message = format!("there is no axis {axis}; it has {}", self.axes.len());
-            self.component.error(function, abi::STATUS_INVALID_ARGUMENT, message)
-        })
+        axis_of(&self.axes, axis).map_err(|m| self.component.error(function, abi::STATUS_INVALID_ARGUMENT, m))
     }
 
     /// The settings with their present values; none for a stage without.
     pub fn settings(&self) -> Result<SettingsInfo, PluginError> {
+        let text = self.settings_text()?;
+        SettingsInfo::parse(&text).map_err(|m| self.component.error("settings", abi::STATUS_INTERNAL, m))
+    }
+
+    /// The settings as the plugin writes them.
+    pub(crate) fn settings_text(&self) -> Result<String, PluginError> {
         let _one = self.one_caller();
-        let Some(settings) = self.table.settings else { return Ok(SettingsInfo::default()) };
-        let text = text_output(&self.component, "settings", |out, error| {
+        let Some(settings) = self.table.settings else { return Ok(NO_SETTINGS.into()) };
+        text_output(&self.component, "settings", |out, error| {
             // SAFETY: the stage is open; both writers live through the call.
             unsafe { settings(self.stage, out, error) }
-        })?;
-        SettingsInfo::parse(&text).map_err(|m| self.component.error("settings", abi::STATUS_INTERNAL, m))
+        })
     }
 
     /// Changes settings, and gives them as they are afterwards.
@@ -126,11 +144,8 @@ impl Stage {
 
     /// Begins a move. Refused outside the limits, without asking the device.
     pub fn move_to(&self, axis: u32, position: f64) -> Result<(), PluginError> {
-        let a = self.axis("move_to", axis)?;
-        if !(position >= a.min && position <= a.max) {
-            let message = format!("{position} {} is outside the limits of {}, {} to {}", a.unit, a.role, a.min, a.max);
-            return Err(self.component.error("move_to", abi::STATUS_INVALID_ARGUMENT, message));
-        }
+        let outside = check_move(self.axis("move_to", axis)?, position);
+        outside.map_err(|m| self.component.error("move_to", abi::STATUS_INVALID_ARGUMENT, m))?;
         let _one = self.one_caller();
         let move_to = self.table.move_to.expect("checked at load");
         // SAFETY: the stage is open.

@@ -2,12 +2,12 @@
 #![allow(unsafe_code)]
 
 use super::rois::{ArraySet, RoiSet};
+use crate::component::Component;
 use crate::error::PluginError;
-use crate::library::Component;
 use crate::params::ParamSet;
 use std::ffi::c_void;
 use std::sync::Arc;
-use tetherscope_plugin_api::abi::{self, TrackOutput, TrackerTable};
+use tetherscope_plugin_api::abi::{self, Batch, TrackOutput, TrackerTable};
 use tetherscope_plugin_api::{Fix, ProfileLayout, WorkerConfig};
 
 /// Most bins that a tracker may announce: a profile of more than a million bins is a defect, not a method.
@@ -19,7 +19,6 @@ const NOT_WRITTEN: u64 = 0x7ff8_7465_7468_6572;
 /// An instance: a method with its parameters.
 pub struct Tracker {
     component: Component,
-    params: ParamSet,
     table: TrackerTable,
     instance: *mut c_void,
 }
@@ -31,7 +30,7 @@ unsafe impl Sync for Tracker {}
 
 impl Tracker {
     /// Makes an instance.
-    pub fn create(component: &Component, params: ParamSet) -> Result<Arc<Self>, PluginError> {
+    pub fn create(component: &Component, params: &ParamSet) -> Result<Arc<Self>, PluginError> {
         // SAFETY: the component is a tracker, checked where it was resolved and by its table at load.
         let table: TrackerTable = unsafe { component.table() };
         let create = table.create.expect("checked at load");
@@ -40,17 +39,7 @@ impl Tracker {
             // SAFETY: the library's context, readable parameters, a valid place.
             component.call("create", |error| unsafe { create(component.context(), p, &mut instance, error) })
         })?;
-        Ok(Arc::new(Self { component: component.clone(), params, table, instance }))
-    }
-
-    /// The component.
-    pub fn component(&self) -> &Component {
-        &self.component
-    }
-
-    /// The parameters, all of them.
-    pub fn params(&self) -> &ParamSet {
-        &self.params
+        Ok(Arc::new(Self { component: component.clone(), table, instance }))
     }
 
     /// Makes a worker for ROIs of one shape. Off the live path.
@@ -76,7 +65,7 @@ impl Drop for Tracker {
 }
 
 /// Geometry that others can work with; the error names what makes no sense.
-fn check_layout(layout: &ProfileLayout) -> Result<(), String> {
+pub(crate) fn check_layout(layout: &ProfileLayout) -> Result<(), String> {
     let ProfileLayout { n_bins, kind, first_radius_px, step_px, .. } = *layout;
     if n_bins > MAX_BINS {
         return Err(format!("it announces profiles of {n_bins} bins, at most {MAX_BINS} are possible"));
@@ -106,7 +95,7 @@ pub struct TrackBuffers {
 
 impl TrackBuffers {
     /// Rows for `n_rois`, all without a result.
-    fn prepare(&mut self, n_rois: usize, n_bins: usize) {
+    pub(crate) fn prepare(&mut self, n_rois: usize, n_bins: usize) {
         let empty = Fix { x_px: f64::from_bits(NOT_WRITTEN), ..Fix::EMPTY };
         self.fixes.clear();
         self.fixes.resize(n_rois, empty);
@@ -131,7 +120,7 @@ impl TrackBuffers {
 }
 
 /// Flags for numbers that should be finite and are not; what no plugin wrote is told apart.
-fn check(fix: &mut Fix) {
+pub(crate) fn check(fix: &mut Fix) {
     if fix.x_px.to_bits() == NOT_WRITTEN {
         fix.x_px = f64::NAN;
         if fix.flags == 0 {
@@ -178,7 +167,8 @@ impl TrackerWorker {
     /// Tracks a batch. On an error every row is NaN with [`abi::FLAG_PLUGIN_ERROR`]; else every row is a result, or NaN
     /// and a flag. Panics if the batch has more ROIs than the worker was made for.
     pub fn track(&mut self, rois: &RoiSet<'_>, out: &mut TrackBuffers) -> Result<(), PluginError> {
-        assert!(rois.len() <= self.max_rois, "{} ROIs for a worker made for {}", rois.len(), self.max_rois);
+        let n = rois.len();
+        assert!(n <= self.max_rois, "{n} ROIs for a worker made for {}", self.max_rois);
         out.prepare(rois.len(), self.layout.n_bins as usize);
         let batch = rois.to_abi();
         let output = TrackOutput {
@@ -189,14 +179,24 @@ impl TrackerWorker {
             n_rois: batch.n_rois,
             reserved: [0; 2],
         };
-        let track = self.tracker.table.track.expect("checked at load");
-        // SAFETY: the worker is alive and ours alone; batch and output describe memory that lives through the call.
-        let done = self.tracker.component.call("track", |error| unsafe { track(self.worker, &batch, &output, error) });
+        // SAFETY: batch and output describe memory that lives through the call.
+        let done = unsafe { self.track_raw(&batch, &output) };
         match &done {
             Ok(()) => out.fixes.iter_mut().for_each(check),
             Err(_) => out.spoil(abi::FLAG_PLUGIN_ERROR),
         }
         done
+    }
+
+    /// The call alone: nothing is prepared or checked.
+    ///
+    /// # Safety
+    /// Batch and output must describe memory that lives through the call, the output as large as the batch and the
+    /// worker's bins need it.
+    pub(crate) unsafe fn track_raw(&mut self, batch: &Batch, output: &TrackOutput) -> Result<(), PluginError> {
+        let track = self.tracker.table.track.expect("checked at load");
+        // SAFETY: the worker is alive and ours alone; the caller promises the rest.
+        self.tracker.component.call("track", |error| unsafe { track(self.worker, batch, output, error) })
     }
 
     /// How the result of a batch of one ROI came about.

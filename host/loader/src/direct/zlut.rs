@@ -3,8 +3,9 @@
 
 use super::rois::{ArraySet, RoiSet};
 use super::tracker::TrackBuffers;
+use crate::component::Component;
 use crate::error::PluginError;
-use crate::library::{Component, Output};
+use crate::library::Output;
 use crate::params::ParamSet;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -25,6 +26,18 @@ pub struct SweepData<'a> {
     pub config: WorkerConfig,
     /// The tracker.
     pub tracker: TrackerStamp<'a>,
+}
+
+impl SweepData<'_> {
+    /// Panics if the arrays do not fit together.
+    pub(crate) fn check(&self) {
+        let (n, n_bins) = (self.rois.len(), self.layout.n_bins as usize);
+        assert!(self.focus_nm.len() == n, "{} focus values for {n} ROIs", self.focus_nm.len());
+        assert!(self.tracks.fixes.len() == n, "{} tracks for {n} ROIs", self.tracks.fixes.len());
+        assert!(self.tracks.n_bins == n_bins, "profiles and their layout differ in bins");
+        let n_values = (self.tracks.profiles.len(), self.tracks.weights.len());
+        assert!(n_values == (n * n_bins, n * n_bins), "{n_values:?} values for {n} ROIs of {n_bins} bins");
+    }
 }
 
 /// Who made the profiles of a sweep.
@@ -51,10 +64,39 @@ pub struct SavedTable {
     pub bytes: Option<Vec<u8>>,
 }
 
+impl SavedTable {
+    /// Parts that fit together; the error says which do not.
+    pub(crate) fn check(&self, layout: &ProfileLayout) -> Result<(), String> {
+        let (n_planes, n_bins) = (self.z_nm.len(), layout.n_bins as usize);
+        let n_values = n_planes * n_bins;
+        if self.profiles.len() != n_values {
+            let is = self.profiles.len();
+            return Err(format!("{is} profile values where {n_planes} planes of {n_bins} bins need {n_values}"));
+        }
+        match &self.variance {
+            Some(v) if v.len() != n_values => Err(format!("{} variances for {n_values} profile values", v.len())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for parts that a strategy saved, which must have a plane at least.
+    pub(crate) fn check_saved(&self, layout: &ProfileLayout) -> Result<(), String> {
+        if self.z_nm.is_empty() || self.check(layout).is_err() {
+            return Err(format!(
+                "it saved {} planes, {} profile values and {} variances, with {} bins a plane",
+                self.z_nm.len(),
+                self.profiles.len(),
+                self.variance.as_ref().map_or(0, Vec::len),
+                layout.n_bins
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// An instance: a strategy with its parameters.
 pub struct ZlutStrategy {
     component: Component,
-    params: ParamSet,
     table: ZlutStrategyTable,
     instance: *mut c_void,
     needs_pixels: bool,
@@ -68,7 +110,7 @@ unsafe impl Sync for ZlutStrategy {}
 
 impl ZlutStrategy {
     /// Makes an instance.
-    pub fn create(component: &Component, params: ParamSet) -> Result<Arc<Self>, PluginError> {
+    pub fn create(component: &Component, params: &ParamSet) -> Result<Arc<Self>, PluginError> {
         // SAFETY: the component is a strategy, checked where it was resolved and by its table at load.
         let table: ZlutStrategyTable = unsafe { component.table() };
         let create = table.create.expect("checked at load");
@@ -78,25 +120,12 @@ impl ZlutStrategy {
             component.call("create", |error| unsafe { create(component.context(), p, &mut instance, error) })
         })?;
         let (needs_pixels, refines_xy) = (component.info().can("needs_pixels"), component.info().can("refines_xy"));
-        Ok(Arc::new(Self { component: component.clone(), params, table, instance, needs_pixels, refines_xy }))
-    }
-
-    /// The component.
-    pub fn component(&self) -> &Component {
-        &self.component
-    }
-
-    /// The parameters, all of them.
-    pub fn params(&self) -> &ParamSet {
-        &self.params
+        Ok(Arc::new(Self { component: component.clone(), table, instance, needs_pixels, refines_xy }))
     }
 
     /// Builds a table from a sweep. May take minutes.
     pub fn build(self: &Arc<Self>, sweep: &SweepData<'_>) -> Result<Arc<Table>, PluginError> {
-        let n = sweep.rois.len();
-        assert!(sweep.focus_nm.len() == n, "{} focus values for {n} ROIs", sweep.focus_nm.len());
-        assert!(sweep.tracks.fixes.len() == n, "{} tracks for {n} ROIs", sweep.tracks.fixes.len());
-        assert!(sweep.tracks.n_bins == sweep.layout.n_bins as usize, "profiles and their layout differ in bins");
+        sweep.check();
         let text = |s: &str| Str { ptr: s.as_ptr(), len: s.len() as u64 };
         let build = self.table.build.expect("checked at load");
         let with_profiles = sweep.layout.n_bins > 0;
@@ -128,20 +157,7 @@ impl ZlutStrategy {
         layout: &ProfileLayout,
         config: &WorkerConfig,
     ) -> Result<Arc<Table>, PluginError> {
-        let n_values = saved.z_nm.len() * layout.n_bins as usize;
-        let refuse = |message: String| Err(self.component.error("load", abi::STATUS_INVALID_ARGUMENT, message));
-        if saved.profiles.len() != n_values {
-            let message = format!(
-                "{} profile values where {} planes of {} bins need {n_values}",
-                saved.profiles.len(),
-                saved.z_nm.len(),
-                layout.n_bins
-            );
-            return refuse(message);
-        }
-        if let Some(v) = saved.variance.as_ref().filter(|v| v.len() != n_values) {
-            return refuse(format!("{} variances for {n_values} profile values", v.len()));
-        }
+        saved.check(layout).map_err(|m| self.component.error("load", abi::STATUS_INVALID_ARGUMENT, m))?;
         let parts = TableParts {
             z_nm: saved.z_nm.as_ptr(),
             profiles: saved.profiles.as_ptr(),
@@ -193,14 +209,9 @@ unsafe impl Send for Table {}
 unsafe impl Sync for Table {}
 
 impl Table {
-    /// Geometry of its profiles.
-    pub fn layout(&self) -> &ProfileLayout {
-        &self.layout
-    }
-
-    /// The strategy that made it.
-    pub fn strategy(&self) -> &Arc<ZlutStrategy> {
-        &self.strategy
+    /// Where the plugin has it.
+    pub(crate) fn address(&self) -> *const c_void {
+        self.table.cast_const()
     }
 
     /// Takes the table apart, and checks that the parts fit together.
@@ -222,23 +233,14 @@ impl Table {
             o.into_bytes().as_chunks::<8>().0.iter().map(|c| f64::from_ne_bytes(*c)).collect()
         };
         let (z_nm, profiles, variance, bytes) = (numbers(z), numbers(profiles), numbers(variance), bytes.into_bytes());
-        let n_values = z_nm.len() * self.layout.n_bins as usize;
-        if z_nm.is_empty() || profiles.len() != n_values || !(variance.is_empty() || variance.len() == n_values) {
-            let message = format!(
-                "it saved {} planes, {} profile values and {} variances, with {} bins a plane",
-                z_nm.len(),
-                profiles.len(),
-                variance.len(),
-                self.layout.n_bins
-            );
-            return Err(component.error("save", abi::STATUS_INTERNAL, message));
-        }
-        Ok(SavedTable {
+        let saved = SavedTable {
             z_nm,
             profiles,
             variance: (!variance.is_empty()).then_some(variance),
             bytes: (!bytes.is_empty()).then_some(bytes),
-        })
+        };
+        saved.check_saved(&self.layout).map_err(|m| component.error("save", abi::STATUS_INTERNAL, m))?;
+        Ok(saved)
     }
 }
 
@@ -255,6 +257,25 @@ impl Drop for Table {
 pub struct LookupBuffers {
     tables: Vec<*const c_void>,
     before: Vec<Fix>,
+}
+
+impl LookupBuffers {
+    /// Remembers what the tracker gave.
+    pub(crate) fn remember(&mut self, tracks: &TrackBuffers) {
+        self.before.clear();
+        self.before.extend_from_slice(&tracks.fixes);
+    }
+
+    /// Checks what a lookup made of it; what a failed one made of it is forgotten.
+    pub(crate) fn settle(&self, tracks: &mut TrackBuffers, failed: bool, refines_xy: bool) {
+        for (fix, before) in tracks.fixes.iter_mut().zip(&self.before) {
+            if failed {
+                *fix = Fix { flags: before.flags | abi::FLAG_PLUGIN_ERROR, ..*before };
+            } else {
+                check(fix, before, refines_xy);
+            }
+        }
+    }
 }
 
 // SAFETY: the pointers are only used within one call of `lookup`, which fills them first.
@@ -274,55 +295,31 @@ unsafe impl Send for ZlutWorker {}
 impl ZlutWorker {
     /// Looks a batch up: `tracks` holds the tracker's results and gets z. x and y stay as the tracker gave them, unless
     /// the strategy refines them. On an error z is NaN with [`abi::FLAG_PLUGIN_ERROR`], and x and y stay.
-    pub fn lookup(
+    pub fn lookup<'t>(
         &mut self,
         rois: &RoiSet<'_>,
-        tables: &[&Table],
+        tables: impl Iterator<Item = &'t Table>,
         tracks: &mut TrackBuffers,
         scratch: &mut LookupBuffers,
     ) -> Result<(), PluginError> {
-        scratch.before.clear();
-        scratch.before.extend_from_slice(&tracks.fixes);
+        scratch.remember(tracks);
         let (batch, lookup) = self.prepare(rois, tables, tracks, scratch);
-        let call = self.strategy.table.lookup.expect("checked at load");
-        // SAFETY: the worker is alive and ours alone; batch and lookup describe memory that lives through the call; the
-        // tables are this strategy's (checked in `prepare`).
-        let done = self.strategy.component.call("lookup", |error| unsafe { call(self.worker, &batch, &lookup, error) });
-        for (fix, before) in tracks.fixes.iter_mut().zip(&scratch.before) {
-            if done.is_err() {
-                *fix = Fix { flags: before.flags | abi::FLAG_PLUGIN_ERROR, ..*before };
-            } else {
-                self.check(fix, before);
-            }
-        }
+        // SAFETY: batch and lookup describe memory that lives through the call; the tables are this strategy's (checked
+        // in `prepare`).
+        let done = unsafe { self.lookup_raw(&batch, &lookup) };
+        scratch.settle(tracks, done.is_err(), self.strategy.refines_xy);
         done
     }
 
-    /// Keeps what the strategy may change, and flags what should be finite and is not.
-    fn check(&self, fix: &mut Fix, before: &Fix) {
-        fix.flags |= before.flags;
-        fix.reserved = 0;
-        if !self.strategy.refines_xy {
-            (fix.x_px, fix.y_px) = (before.x_px, before.y_px);
-            (fix.sigma_x_px, fix.sigma_y_px) = (before.sigma_x_px, before.sigma_y_px);
-        }
-        for v in [&mut fix.x_px, &mut fix.y_px, &mut fix.z_nm] {
-            if v.is_infinite() {
-                *v = f64::NAN;
-                fix.flags |= abi::FLAG_NON_FINITE;
-            }
-        }
-        for s in [&mut fix.sigma_x_px, &mut fix.sigma_y_px, &mut fix.sigma_z_nm] {
-            if !s.is_finite() || *s < 0.0 {
-                *s = f32::NAN;
-            }
-        }
-        if !(0.0..=1.0).contains(&fix.quality) {
-            fix.quality = f32::NAN;
-        }
-        if (fix.x_px.is_nan() || fix.y_px.is_nan() || fix.z_nm.is_nan()) && fix.flags == 0 {
-            fix.flags |= abi::FLAG_NON_FINITE;
-        }
+    /// The call alone: nothing is prepared or checked.
+    ///
+    /// # Safety
+    /// Batch and lookup must describe memory that lives through the call, as large as the batch and the worker's bins
+    /// need it; the tables must be this strategy's.
+    pub(crate) unsafe fn lookup_raw(&mut self, batch: &Batch, lookup: &Lookup) -> Result<(), PluginError> {
+        let call = self.strategy.table.lookup.expect("checked at load");
+        // SAFETY: the worker is alive and ours alone; the caller promises the rest.
+        self.strategy.component.call("lookup", |error| unsafe { call(self.worker, batch, lookup, error) })
     }
 
     /// How the result of a batch of one ROI came about.
@@ -333,37 +330,46 @@ impl ZlutWorker {
         tracks: &mut TrackBuffers,
     ) -> Result<ArraySet, PluginError> {
         assert!(rois.len() == 1, "explain takes one ROI, not {}", rois.len());
-        let strategy = self.strategy.clone();
-        let component = &strategy.component;
-        let Some(explain) = strategy.table.explain else {
+        let mut scratch = LookupBuffers::default();
+        let (batch, lookup) = self.prepare(rois, std::iter::once(table), tracks, &mut scratch);
+        // SAFETY: batch and lookup describe memory that lives through the call; the table is this strategy's.
+        unsafe { self.explain_raw(&batch, &lookup) }
+    }
+
+    /// The call alone: nothing is prepared.
+    ///
+    /// # Safety
+    /// As for [`ZlutWorker::lookup_raw`].
+    pub(crate) unsafe fn explain_raw(&mut self, batch: &Batch, lookup: &Lookup) -> Result<ArraySet, PluginError> {
+        let component = &self.strategy.component;
+        let Some(explain) = self.strategy.table.explain else {
             return Err(component.error("explain", abi::STATUS_UNSUPPORTED, "this strategy explains nothing".into()));
         };
-        let mut scratch = LookupBuffers::default();
-        let (batch, lookup) = self.prepare(rois, &[table], tracks, &mut scratch);
         let mut set = ArraySet::default();
         let sink = set.sink();
-        // SAFETY: as in `lookup`; the sink leads to `set`, which is not moved meanwhile.
-        component.call("explain", |error| unsafe { explain(self.worker, &batch, &lookup, sink, error) })?;
+        // SAFETY: the worker is alive and ours alone; the sink leads to `set`, which is not moved meanwhile; the caller
+        // promises the rest.
+        component.call("explain", |error| unsafe { explain(self.worker, batch, lookup, sink, error) })?;
         Ok(set)
     }
 
-    fn prepare(
+    fn prepare<'t>(
         &self,
         rois: &RoiSet<'_>,
-        tables: &[&Table],
+        tables: impl Iterator<Item = &'t Table>,
         tracks: &mut TrackBuffers,
         scratch: &mut LookupBuffers,
     ) -> (Batch, Lookup) {
         let n = rois.len();
         assert!(n <= self.max_rois, "{n} ROIs for a worker made for {}", self.max_rois);
-        assert!(tables.len() == n, "{} tables for {n} ROIs", tables.len());
         assert!(tracks.fixes.len() == n, "{} tracks for {n} ROIs", tracks.fixes.len());
         assert!(tracks.n_bins == self.n_bins, "profiles of {} bins for a worker of {}", tracks.n_bins, self.n_bins);
         scratch.tables.clear();
         for t in tables {
             assert!(Arc::ptr_eq(&t.strategy, &self.strategy), "a table of another instance");
-            scratch.tables.push(t.table.cast_const());
+            scratch.tables.push(t.address());
         }
+        assert!(scratch.tables.len() == n, "{} tables for {n} ROIs", scratch.tables.len());
         let mut batch = rois.to_abi();
         if !self.strategy.needs_pixels {
             (batch.base, batch.len_bytes) = (std::ptr::null(), 0);
@@ -379,6 +385,33 @@ impl ZlutWorker {
             reserved: [0; 2],
         };
         (batch, lookup)
+    }
+}
+
+/// Keeps what the strategy may change, and flags what should be finite and is not.
+fn check(fix: &mut Fix, before: &Fix, refines_xy: bool) {
+    fix.flags |= before.flags;
+    fix.reserved = 0;
+    if !refines_xy {
+        (fix.x_px, fix.y_px) = (before.x_px, before.y_px);
+        (fix.sigma_x_px, fix.sigma_y_px) = (before.sigma_x_px, before.sigma_y_px);
+    }
+    for v in [&mut fix.x_px, &mut fix.y_px, &mut fix.z_nm] {
+        if v.is_infinite() {
+            *v = f64::NAN;
+            fix.flags |= abi::FLAG_NON_FINITE;
+        }
+    }
+    for s in [&mut fix.sigma_x_px, &mut fix.sigma_y_px, &mut fix.sigma_z_nm] {
+        if !s.is_finite() || *s < 0.0 {
+            *s = f32::NAN;
+        }
+    }
+    if !(0.0..=1.0).contains(&fix.quality) {
+        fix.quality = f32::NAN;
+    }
+    if (fix.x_px.is_nan() || fix.y_px.is_nan() || fix.z_nm.is_nan()) && fix.flags == 0 {
+        fix.flags |= abi::FLAG_NON_FINITE;
     }
 }
 
