@@ -9,6 +9,7 @@
 mod error;
 mod focus;
 mod new_file;
+mod png_out;
 mod rois;
 mod rows;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod zlut;
 
 pub use error::{ErrorKind, FileError, Result};
 pub use focus::{FOCUS_COLUMNS, FocusRow, read_focus, write_focus};
+pub use png_out::write_png;
 pub use rois::{ROI_COLUMNS, Roi, common_size, read_rois, write_rois};
 pub use rows::{ROW_COLUMNS, ROWS_VERSION, ROWS_VERSION_KEY, Row, RowsReader, RowsWriter, read_rows};
 pub use tiff_out::{GreyDepth, TiffStackOptions, TiffStackWriter};
