@@ -20,8 +20,8 @@ impl BeadFinder for NccFinder {
             summary: "With a seed: correlation of its pixels with every place of the frame. Without one: at each place the \
                       correlation with the radially symmetric template that fits best there, so beads of any height are \
                       found at once. Best places first, each at a distance from the better ones; centres to a part of a \
-                      pixel. Only places whose ROI lies wholly inside the frame are looked at; at_border says that the \
-                      best one touches its edge, so the bead may be cut; neighbour says that the ROIs of two hits overlap.",
+                      pixel. at_border says that the bead's ROI would leave the frame; neighbour says that the ROIs of two \
+                      hits overlap.",
             source: "J. P. Lewis, Fast normalized cross-correlation, Vision Interface 1995; threshold and greedy choice of \
                      MagScope's auto bead selection; without a seed the share of variance that ring means explain, related \
                      to the radial variance transform of A. D. Kashkanova et al., Opt. Express 29, 2021",

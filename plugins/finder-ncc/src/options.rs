@@ -68,7 +68,12 @@ pub fn schema() -> Vec<Parameter> {
         )
         .range(0.0, 0.9)
         .step(0.05),
-        Parameter::int("margin_px", "Least distance of a ROI from the edge of the frame", 0)
+        Parameter::int(
+            "margin_px",
+            "Least distance of a ROI from the edge of the frame. 0: beads that the edge cuts are found too, and flagged \
+             at_border",
+            0,
+        )
             .unit("px")
             .range(0.0, 10_000.0),
         Parameter::int("max_beads", "Most beads; the surest are kept", 10_000).range(1.0, 100_000.0),

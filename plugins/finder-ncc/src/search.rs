@@ -1,5 +1,6 @@
 //! The search: a map of scores with or without a seed, candidates, threshold, centres, flags.
 
+use crate::frame::PaddedFrame;
 use crate::options::{Options, Threshold};
 use ndarray::{Array2, ArrayView2, s};
 use std::ops::ControlFlow;
@@ -16,6 +17,8 @@ const MAP_SHARE: f64 = 0.9;
 const SYMMETRIC: f64 = 0.5;
 /// Background of a seed, of which nothing is known but that its pixels are whole numbers.
 const ROUNDING_VARIANCE: f64 = 1.0 / 12.0;
+/// Smallest side of a ROI.
+const LEAST_SIDE: usize = 8;
 
 /// What is searched for.
 pub struct Search<'a> {
@@ -23,120 +26,140 @@ pub struct Search<'a> {
     pub seed: Option<Rect>,
 }
 
+/// A place of the frame.
+type Place = (f64, f64);
+
 /// Finds beads, the surest first; the seed, if there is one, before all others.
 pub fn find<P: CameraPixel>(search: &Search<'_>, image: ArrayView2<'_, P>, watch: Watch<'_>) -> Result<Vec<Hit>> {
-    let mut map_watch = |done: f64| watch(MAP_SHARE * done);
-    let (hits, size) = match search.seed {
-        Some(seed) => (with_seed(search.options, image, seed, &mut map_watch)?, (seed.w_px, seed.h_px)),
-        None => {
-            let side = search.options.roi_px as u32;
-            (without_seed(search.options, image, &mut map_watch)?, (side, side))
+    let options = search.options;
+    let roi = match search.seed {
+        Some(seed) => {
+            check_seed(seed, image.dim())?;
+            (seed.w_px as usize, seed.h_px as usize)
         }
+        None => (options.roi_px, options.roi_px),
     };
-    let hits = with_neighbours(hits, size);
-    match watch(1.0) {
-        ControlFlow::Continue(()) => Ok(hits),
-        ControlFlow::Break(()) => Err(Error::cancelled()),
+    if roi.0 > image.ncols() || roi.1 > image.nrows() {
+        let error = KernelError::TemplateTooLarge { template_size: (roi.1, roi.0), image_size: image.dim() };
+        return Err(refused(error));
     }
+    let frame = PaddedFrame::new(image, roi);
+    let mut map_watch = |done: f64| watch(MAP_SHARE * done);
+    let found = match search.seed {
+        Some(seed) => with_seed(options, &frame, seed, &mut map_watch)?,
+        None => without_seed(options, &frame, &mut map_watch)?,
+    };
+    if watch(1.0).is_break() {
+        return Err(Error::cancelled());
+    }
+    let on_frame = found.into_iter().filter(|(place, _)| frame.contains(*place));
+    let hits = on_frame.take(options.max_beads).map(|((x_px, y_px), score)| {
+        let cut = frame.clearance((x_px, y_px)) < 0.0;
+        Hit { x_px, y_px, score, flags: if cut { FLAG_AT_BORDER } else { 0 }, reserved: 0 }
+    });
+    Ok(with_neighbours(hits.collect(), roi))
 }
 
 fn refused(error: KernelError) -> Error {
     Error::invalid(error.to_string())
 }
 
-/// A hit that is not flagged yet as a neighbour.
-fn hit((x_px, y_px): (f64, f64), score: f64, at_edge: bool) -> Hit {
-    Hit { x_px, y_px, score, flags: if at_edge { FLAG_AT_BORDER } else { 0 }, reserved: 0 }
+fn check_seed(seed: Rect, (height, width): (usize, usize)) -> Result<()> {
+    let inside = |at: i32, side: u32, limit: usize| {
+        at >= 0 && at as usize + side as usize <= limit && side as usize >= LEAST_SIDE
+    };
+    if inside(seed.x_px, seed.w_px, width) && inside(seed.y_px, seed.h_px, height) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "cannot take {} x {} px at ({}, {}) as the seed\nthe frame has {width} x {height} px, and a seed {LEAST_SIDE} x \
+         {LEAST_SIDE} or more\nchoose a bead whose ROI lies wholly inside the frame, or make the ROI smaller",
+        seed.w_px, seed.h_px, seed.x_px, seed.y_px
+    )))
 }
 
 fn with_seed<P: CameraPixel>(
     options: &Options,
-    image: ArrayView2<'_, P>,
+    frame: &PaddedFrame<P>,
     seed: Rect,
     watch: Watch<'_>,
-) -> Result<Vec<Hit>> {
-    let (height, width) = image.dim();
-    let (w, h) = (seed.w_px as usize, seed.h_px as usize);
-    let inside = |at: i32, side: usize, limit: usize| at >= 0 && at as usize + side <= limit && side >= 8;
-    if !inside(seed.x_px, w, width) || !inside(seed.y_px, h, height) {
-        let message = format!(
-            "cannot take {w} x {h} px at ({}, {}) as the seed\nthe frame has {width} x {height} px, and a seed 8 x 8 or \
-             more\nchoose a bead whose ROI lies wholly inside the frame, or make the ROI smaller",
-            seed.x_px, seed.y_px
-        );
-        return Err(Error::invalid(message));
-    }
-    let (x, y, middle) = if options.recentre_seed {
-        recentred(image, seed)
-    } else {
-        (seed.x_px as usize, seed.y_px as usize, ((w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0))
-    };
+) -> Result<Vec<(Place, f64)>> {
+    let (w, h) = frame.roi;
+    let image = frame.pixels.view();
+    let corner = frame.padded((f64::from(seed.x_px), f64::from(seed.y_px)));
+    let middle = ((w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0);
+    let clicked = ((corner.0 as usize, corner.1 as usize), middle);
+    let recentred = if options.recentre_seed { recentred(image, corner, (w, h)) } else { None };
+    let ((x, y), middle) = recentred.unwrap_or(clicked);
     let template = image.slice(s![y..y + h, x..x + w]);
     let mut ncc = Ncc::new(template, image.dim(), options.contrast_weight).map_err(refused)?;
     let mut scores = Array2::zeros(ncc.map_size());
     if ncc.execute(image, scores.view_mut(), watch).is_break() {
         return Err(Error::cancelled());
     }
-    let distance = (apart(w, options.max_overlap), apart(h, options.max_overlap));
-    let around_seed = Blocked::around(x as i64, y as i64, distance);
-    let (mut candidates, limit) = chosen(options, &scores, distance, (1, options.margin_px), &[around_seed]);
-    candidates.retain(|c| f64::from(c.score) >= limit);
-    // The seed is a bead because the user says so; it takes no part in the choice of the threshold.
-    let seed = Candidate { x, y, score: scores[(y, x)] };
-    let all = std::iter::once(&seed).chain(&candidates).take(options.max_beads);
     let place = |c: &Candidate| {
         let (dx, dy) = sub_pixel(scores.view(), c);
-        (c.x as f64 + dx + middle.0, c.y as f64 + dy + middle.1)
+        frame.unpadded((c.x as f64 + dx + middle.0, c.y as f64 + dy + middle.1))
     };
-    Ok(all.map(|c| hit(inside_frame(place(c), image.dim()), f64::from(c.score), at_edge(c, &scores))).collect())
+    let distance = (apart(w, options.max_overlap), apart(h, options.max_overlap));
+    let around_seed = Blocked::around(x as i64, y as i64, distance);
+    let beads = chosen(options, frame, &scores, distance, &[around_seed], place);
+    // The seed is a bead because the user says so; it takes no part in the choice of the threshold.
+    let seed = Candidate { x, y, score: scores[(y, x)] };
+    let all = std::iter::once(&seed).chain(&beads);
+    Ok(all.map(|c| (place(c), f64::from(c.score))).collect())
 }
 
-/// The seed's corner (x, y) moved so that its bead lies in the middle, and the place of the bead's centre in it.
-fn recentred<P: CameraPixel>(image: ArrayView2<'_, P>, seed: Rect) -> (usize, usize, (f64, f64)) {
-    let (w, h) = (f64::from(seed.w_px), f64::from(seed.h_px));
-    let middle = ((w - 1.0) / 2.0, (h - 1.0) / 2.0);
-    let corner = (f64::from(seed.x_px), f64::from(seed.y_px));
-    let side = seed.w_px.min(seed.h_px);
+/// A seed moved so that its bead lies in the middle: its new corner, and the place of the bead's centre in it. None when
+/// there is nothing symmetric near.
+fn recentred<P: CameraPixel>(
+    image: ArrayView2<'_, P>,
+    corner: Place,
+    (w, h): (usize, usize),
+) -> Option<((usize, usize), Place)> {
+    let middle = ((w as f64 - 1.0) / 2.0, (h as f64 - 1.0) / 2.0);
     let start = ((corner.0 + middle.0).round() as i64, (corner.1 + middle.1).round() as i64);
-    let center = LocalSymmetry::new(side as usize)
-        .ok()
-        .and_then(|mut s| s.best_near(image, start, i64::from(side / 4), ROUNDING_VARIANCE))
-        .filter(|c| c.score >= SYMMETRIC);
-    let Some(center) = center else {
-        return (seed.x_px as usize, seed.y_px as usize, middle);
+    let side = w.min(h);
+    let mut symmetry = LocalSymmetry::new(side).ok()?;
+    let center = symmetry.best_near(image, start, (side / 4) as i64, ROUNDING_VARIANCE)?;
+    if center.score < SYMMETRIC {
+        return None;
+    }
+    let moved = |center: f64, middle: f64, side: usize, limit: usize| {
+        (center - middle).round().clamp(0.0, (limit - side) as f64) as usize
     };
-    let moved = |center: f64, middle: f64, side: u32, limit: usize| {
-        (center - middle).round().clamp(0.0, (limit - side as usize) as f64) as usize
-    };
-    let (x, y) = (
-        moved(center.x_px, middle.0, seed.w_px, image.ncols()),
-        moved(center.y_px, middle.1, seed.h_px, image.nrows()),
-    );
-    (x, y, (center.x_px - x as f64, center.y_px - y as f64))
+    let x = moved(center.x_px, middle.0, w, image.ncols());
+    let y = moved(center.y_px, middle.1, h, image.nrows());
+    Some(((x, y), (center.x_px - x as f64, center.y_px - y as f64)))
 }
 
-fn without_seed<P: CameraPixel>(options: &Options, image: ArrayView2<'_, P>, watch: Watch<'_>) -> Result<Vec<Hit>> {
-    let mut radial = RadialScore::new(options.roi_px, image.dim(), options.background_factor).map_err(refused)?;
+fn without_seed<P: CameraPixel>(
+    options: &Options,
+    frame: &PaddedFrame<P>,
+    watch: Watch<'_>,
+) -> Result<Vec<(Place, f64)>> {
+    let image = frame.pixels.view();
+    let side = options.roi_px;
+    let mut radial = RadialScore::new(side, image.dim(), options.background_factor).map_err(refused)?;
+    // What the margin has put into a disc is no background.
+    radial.leave_out_of_background(side / 2);
     let mut scores = Array2::zeros(radial.map_size());
     let ControlFlow::Continue(background) = radial.execute(image, scores.view_mut(), watch) else {
         return Err(Error::cancelled());
     };
     let step = radial.step_px();
-    let distance = apart(options.roi_px, options.max_overlap).div_ceil(step);
-    let margin = (step, options.margin_px);
-    let (mut candidates, limit) = chosen(options, &scores, (distance, distance), margin, &[]);
-    candidates.retain(|c| f64::from(c.score) >= limit);
-    candidates.truncate(options.max_beads);
-    let mut symmetry = LocalSymmetry::new(options.roi_px).map_err(refused)?;
-    let mut hits = Vec::with_capacity(candidates.len());
-    for c in &candidates {
-        let coarse = radial.place_px(c.x as f64, c.y as f64);
-        let start = (coarse.0.round() as i64, coarse.1.round() as i64);
-        // Where the finer disc leaves the frame the coarse place is what there is.
-        let fine = symmetry.climb(image, start, 2 * step as i64, background).map_or(coarse, |f| (f.x_px, f.y_px));
-        hits.push(hit(inside_frame(fine, image.dim()), f64::from(c.score), at_edge(c, &scores)));
-    }
-    Ok(hits)
+    let distance = apart(side, options.max_overlap).div_ceil(step);
+    let coarse = |c: &Candidate| radial.place_px(c.x as f64, c.y as f64);
+    let beads = chosen(options, frame, &scores, (distance, distance), &[], |c| frame.unpadded(coarse(c)));
+    let mut symmetry = LocalSymmetry::new(side).map_err(refused)?;
+    let mut fine = |c: &Candidate| {
+        let (x, y) = coarse(c);
+        let start = (x.round() as i64, y.round() as i64);
+        // Where the finer disc leaves the image the coarse place is what there is.
+        let climbed = symmetry.climb(image, start, 2 * step as i64, background);
+        (frame.unpadded(climbed.map_or((x, y), |f| (f.x_px, f.y_px))), f64::from(c.score))
+    };
+    Ok(beads.iter().map(&mut fine).collect())
 }
 
 /// Least distance of two ROIs along an axis, in pixels.
@@ -144,45 +167,40 @@ fn apart(side: usize, max_overlap: f64) -> usize {
     ((side as f64 * (1.0 - max_overlap)).round() as usize).max(1)
 }
 
-/// The candidates and the score from which they are beads. `margin` is the map's step and the margin, both in pixels.
-fn chosen(
+/// The candidates that are beads, best first. One whose ROI leaves the frame scores somewhere between a bead and none: it
+/// has no say in the automatic threshold, and needs only half of what that asks beyond the floor.
+fn chosen<P: CameraPixel>(
     options: &Options,
+    frame: &PaddedFrame<P>,
     scores: &Array2<f32>,
     distance: (usize, usize),
-    (step, margin_px): (usize, usize),
     taken: &[Blocked],
-) -> (Vec<Candidate>, f64) {
-    let margin = margin_px.div_ceil(step) as i64;
-    let (height, width) = (scores.nrows() as i64, scores.ncols() as i64);
-    let mut blocked = taken.to_vec();
-    blocked.extend([
-        Blocked { x: (0, margin), y: (0, height) },
-        Blocked { x: (width - margin, width), y: (0, height) },
-        Blocked { x: (0, width), y: (0, margin) },
-        Blocked { x: (0, width), y: (height - margin, height) },
-    ]);
+    place: impl Fn(&Candidate) -> Place,
+) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    pick_best(scores.view(), f32::EPSILON, distance, &blocked, &mut candidates);
-    let sorted: Vec<f64> = candidates.iter().map(|c| f64::from(c.score)).collect();
-    let limit = match options.threshold {
-        Threshold::Value(v) => v,
-        Threshold::Auto { min_score } => default_threshold(&sorted).map_or(min_score, |t| t.max(min_score)),
+    pick_best(scores.view(), f32::EPSILON, distance, taken, &mut candidates);
+    let clearance = |c: &Candidate| frame.clearance(place(c));
+    let (limit, limit_if_cut) = match options.threshold {
+        Threshold::Value(v) => (v, v),
+        Threshold::Auto { min_score } => {
+            let whole = candidates.iter().filter(|c| clearance(c) >= 0.0);
+            let sorted: Vec<f64> = whole.map(|c| f64::from(c.score)).collect();
+            let limit = default_threshold(&sorted).map_or(min_score, |t| t.max(min_score));
+            (limit, (limit + min_score) / 2.0)
+        }
     };
-    (candidates, limit)
-}
-
-/// True where the map ends: a better place may lie beyond, so the bead may be cut by the frame's edge.
-fn at_edge(c: &Candidate, scores: &Array2<f32>) -> bool {
-    c.x == 0 || c.y == 0 || c.x + 1 == scores.ncols() || c.y + 1 == scores.nrows()
-}
-
-fn inside_frame((x, y): (f64, f64), (height, width): (usize, usize)) -> (f64, f64) {
-    (x.clamp(0.0, width as f64 - 1.0), y.clamp(0.0, height as f64 - 1.0))
+    let margin = options.margin_px as f64;
+    candidates.retain(|c| {
+        let clearance = clearance(c);
+        let limit = if clearance < 0.0 { limit_if_cut } else { limit };
+        f64::from(c.score) >= limit && (margin == 0.0 || clearance >= margin)
+    });
+    candidates
 }
 
 /// Flags the hits whose ROIs overlap.
-fn with_neighbours(mut hits: Vec<Hit>, (w, h): (u32, u32)) -> Vec<Hit> {
-    let (w, h) = (f64::from(w), f64::from(h));
+fn with_neighbours(mut hits: Vec<Hit>, (w, h): (usize, usize)) -> Vec<Hit> {
+    let (w, h) = (w as f64, h as f64);
     for i in 0..hits.len() {
         for j in 0..i {
             if (hits[i].x_px - hits[j].x_px).abs() < w && (hits[i].y_px - hits[j].y_px).abs() < h {

@@ -31,6 +31,8 @@ pub struct RadialScore {
     bin: usize,
     radius: usize,
     background_factor: f64,
+    /// Places along each edge of the map that are not asked what background is.
+    left_out: usize,
     tiles: Tiles,
     /// Spectrum and pixels of each ring, then of the whole disc.
     rings: Vec<(Vec<Complex64>, f64)>,
@@ -76,6 +78,7 @@ impl RadialScore {
             bin,
             radius,
             background_factor,
+            left_out: 0,
             tiles,
             rings,
             disc,
@@ -83,13 +86,19 @@ impl RadialScore {
             explained: vec![Complex64::ZERO; n_tile],
             sums: vec![Complex64::ZERO; n_tile],
             variances: Array2::zeros(map),
-            sorted: vec![0.0; map.0 * map.1],
+            sorted: Vec::with_capacity(map.0 * map.1),
         })
     }
 
     /// Height and width of the map of scores.
     pub fn map_size(&self) -> (usize, usize) {
         self.tiles.map()
+    }
+
+    /// Leaves places nearer than `margin_px` to the edge of the map out when the background is measured: for images with
+    /// a margin that holds none.
+    pub fn leave_out_of_background(&mut self, margin_px: usize) {
+        self.left_out = margin_px.div_ceil(self.bin);
     }
 
     /// Pixels from one place of the map to the next.
@@ -119,9 +128,13 @@ impl RadialScore {
             watch(pair as f64 / n_pairs as f64)?;
             self.pair(pair, &mut scores);
         }
-        for (copy, &e) in self.sorted.iter_mut().zip(&scores) {
-            *copy = e;
-        }
+        let inner = |size: usize| {
+            let edge = self.left_out.min((size - 1) / 2);
+            edge..size - edge
+        };
+        let (rows, columns) = (inner(scores.nrows()), inner(scores.ncols()));
+        self.sorted.clear();
+        self.sorted.extend(scores.slice(ndarray::s![rows, columns]));
         let quarter = self.sorted.len() / 4;
         let quartile = f64::from(*self.sorted.select_nth_unstable_by(quarter, f32::total_cmp).1);
         let floor = (self.background_factor.powi(2) * quartile).max(ROUNDING_VARIANCE);
