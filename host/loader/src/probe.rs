@@ -110,7 +110,7 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Probed, Load
             let said = reader.join().unwrap_or_default();
             let said = said.lines().last().map(|l| format!("; its last words: {l}")).unwrap_or_default();
             Err(here(
-                format!("it ended the process that loaded it ({}){said}", ending(status)),
+                format!("it ended the process that loaded it ({} before it was described){said}", ending(status)),
                 "report it to the plugin's author; remove the file to be rid of this message",
             ))
         }
