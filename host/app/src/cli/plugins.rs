@@ -1,5 +1,7 @@
 //! `tetherscope plugins`: what was found where, what was refused and why, and what a method wants to know.
 
+mod new;
+
 use super::output::{Ending, Output};
 use super::{CommandResult, Context};
 use serde_json::json;
@@ -12,6 +14,7 @@ pub(crate) enum Plugins {
     List,
     /// Show everything about one component: parameters, units, ranges, source
     Inspect(Inspect),
+    New(new::New),
 }
 
 /// Show everything about one component
@@ -22,12 +25,12 @@ pub(crate) struct Inspect {
 }
 
 impl Plugins {
-    /// Lists or inspects.
+    /// Lists, inspects, writes a new one.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        let registry = context.registry();
         match self {
-            Plugins::List => Ok(list(&registry)),
-            Plugins::Inspect(i) => Ok(inspect(registry.find(&i.method)?)),
+            Plugins::List => Ok(list(&context.registry())),
+            Plugins::Inspect(i) => Ok(inspect(context.registry().find(&i.method)?)),
+            Plugins::New(n) => n.run(),
         }
     }
 }
