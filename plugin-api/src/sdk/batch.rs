@@ -28,6 +28,7 @@ impl<'a> RoiBatch<'a> {
     }
 
     /// Number of ROIs; may be 0.
+    #[inline]
     pub fn len(&self) -> usize {
         self.raw.n_rois as usize
     }
@@ -68,6 +69,7 @@ impl<'a> RoiBatch<'a> {
 
     /// Pixels of ROI `i`. Panics if there is no ROI `i`, if it reaches outside the batch's memory, or if the batch
     /// carries no pixels.
+    #[inline]
     pub fn roi(&self, i: usize) -> Roi<'a> {
         match self.raw.pixel_format {
             abi::PIXEL_MONO8 => Roi::U8(self.view::<u8>(i)),

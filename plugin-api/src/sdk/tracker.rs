@@ -85,6 +85,7 @@ impl<'a> TrackRows<'a> {
     }
 
     /// Number of rows.
+    #[inline]
     pub fn len(&self) -> usize {
         self.fixes.len()
     }
@@ -95,6 +96,7 @@ impl<'a> TrackRows<'a> {
     }
 
     /// Row `i`. Panics if there is none.
+    #[inline]
     pub fn row(&mut self, i: usize) -> TrackRow<'_> {
         let bins = i * self.n_bins..(i + 1) * self.n_bins;
         TrackRow {

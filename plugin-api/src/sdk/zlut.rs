@@ -247,6 +247,7 @@ impl<'a, T> LookupRows<'a, T> {
     }
 
     /// Row `i`. Panics if there is none.
+    #[inline]
     pub fn row(&mut self, i: usize) -> LookupRow<'_, T> {
         let bins = i * self.n_bins..(i + 1) * self.n_bins;
         let table = self.tables[i];

@@ -119,8 +119,33 @@ impl TrackBuffers {
     }
 }
 
+/// True for the ordinary row, on which [`check`] has nothing to change: one product for the position, whole numbers for
+/// the rest, since every row of every batch passes here.
+#[inline]
+fn is_ordinary(fix: &Fix) -> bool {
+    const SIGN: u32 = 1 << 31;
+    // Infinity times 0 is NaN, and NaN is not 0.
+    let finite = fix.x_px * 0.0 + fix.y_px * 0.0 == 0.0;
+    let none_or_positive = |s: f32| (s.to_bits() < SIGN) & (s.to_bits() != f32::INFINITY.to_bits());
+    finite
+        & (fix.z_nm.to_bits() << 1 != f64::INFINITY.to_bits() << 1)
+        & none_or_positive(fix.sigma_x_px)
+        & none_or_positive(fix.sigma_y_px)
+        & none_or_positive(fix.sigma_z_nm)
+        & ((fix.quality.to_bits() <= 1_f32.to_bits()) | fix.quality.is_nan())
+        & (fix.reserved == 0)
+}
+
 /// Flags for numbers that should be finite and are not; what no plugin wrote is told apart.
+#[inline]
 pub(crate) fn check(fix: &mut Fix) {
+    if !is_ordinary(fix) {
+        mend(fix);
+    }
+}
+
+#[cold]
+fn mend(fix: &mut Fix) {
     if fix.x_px.to_bits() == NOT_WRITTEN {
         fix.x_px = f64::NAN;
         if fix.flags == 0 {
