@@ -17,6 +17,16 @@ pub enum Threshold {
     Value(f64),
 }
 
+impl Threshold {
+    /// No bead scores less.
+    pub fn least(&self) -> f64 {
+        match *self {
+            Threshold::Auto { min_score } => min_score,
+            Threshold::Value(v) => v,
+        }
+    }
+}
+
 /// What the parameters say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {

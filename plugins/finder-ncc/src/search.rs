@@ -17,6 +17,11 @@ const MAP_SHARE: f64 = 0.9;
 const SYMMETRIC: f64 = 0.5;
 /// Background of a seed, of which nothing is known but that its pixels are whole numbers.
 const ROUNDING_VARIANCE: f64 = 1.0 / 12.0;
+/// Without a seed the first look is at a coarser image, which blurs fine rings: candidates of this part of the least
+/// score that counts are looked at again.
+const LOOK_CLOSER: f64 = 0.5;
+/// Candidates that are looked at between two questions whether to go on: a few milliseconds.
+const ASK_EVERY: usize = 64;
 /// Smallest side of a ROI.
 const LEAST_SIDE: usize = 8;
 
@@ -102,12 +107,14 @@ fn with_seed<P: CameraPixel>(
         frame.unpadded((c.x as f64 + dx + middle.0, c.y as f64 + dy + middle.1))
     };
     let distance = (apart(w, options.max_overlap), apart(h, options.max_overlap));
+    let mut candidates = Vec::new();
     let around_seed = Blocked::around(x as i64, y as i64, distance);
-    let beads = chosen(options, frame, &scores, distance, &[around_seed], place);
+    pick_best(scores.view(), f32::EPSILON, distance, &[around_seed], &mut candidates);
+    let scored = |c: &Candidate| (place(c), f64::from(c.score));
+    let beads = chosen(options, frame, candidates.iter().map(scored).collect());
     // The seed is a bead because the user says so; it takes no part in the choice of the threshold.
     let seed = Candidate { x, y, score: scores[(y, x)] };
-    let all = std::iter::once(&seed).chain(&beads);
-    Ok(all.map(|c| (place(c), f64::from(c.score))).collect())
+    Ok(std::iter::once(scored(&seed)).chain(beads).collect())
 }
 
 /// A seed moved so that its bead lies in the middle: its new corner, and the place of the bead's centre in it. None when
@@ -149,17 +156,38 @@ fn without_seed<P: CameraPixel>(
     };
     let step = radial.step_px();
     let distance = apart(side, options.max_overlap).div_ceil(step);
-    let coarse = |c: &Candidate| radial.place_px(c.x as f64, c.y as f64);
-    let beads = chosen(options, frame, &scores, (distance, distance), &[], |c| frame.unpadded(coarse(c)));
+    let mut candidates = Vec::new();
+    pick_best(scores.view(), f32::EPSILON, (distance, distance), &[], &mut candidates);
     let mut symmetry = LocalSymmetry::new(side).map_err(refused)?;
-    let mut fine = |c: &Candidate| {
-        let (x, y) = coarse(c);
-        let start = (x.round() as i64, y.round() as i64);
-        // Where the finer disc leaves the image the coarse place is what there is.
-        let climbed = symmetry.climb(image, start, 2 * step as i64, background);
-        (frame.unpadded(climbed.map_or((x, y), |f| (f.x_px, f.y_px))), f64::from(c.score))
-    };
-    Ok(beads.iter().map(&mut fine).collect())
+    let worth_a_look = LOOK_CLOSER * options.threshold.least();
+    let mut found: Vec<(Place, f64)> = Vec::with_capacity(candidates.len());
+    for (i, c) in candidates.iter().enumerate() {
+        if i.is_multiple_of(ASK_EVERY) && watch(1.0).is_break() {
+            return Err(Error::cancelled());
+        }
+        let coarse = radial.place_px(c.x as f64, c.y as f64);
+        let start = (coarse.0.round() as i64, coarse.1.round() as i64);
+        let climbed = match f64::from(c.score) {
+            score if score < worth_a_look => None,
+            // None where the finer disc leaves the image.
+            _ => symmetry.climb(image, start, 2 * step as i64, background),
+        };
+        let (place, score) = climbed.map_or((coarse, f64::from(c.score)), |f| ((f.x_px, f.y_px), f.score));
+        found.push((frame.unpadded(place), score));
+    }
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(each_once(chosen(options, frame, found), apart(side, options.max_overlap) as f64 / 2.0))
+}
+
+/// Without those that climbed to the place of a better one.
+fn each_once(found: Vec<(Place, f64)>, apart: f64) -> Vec<(Place, f64)> {
+    let mut kept: Vec<(Place, f64)> = Vec::with_capacity(found.len());
+    for (place, score) in found {
+        if kept.iter().all(|((x, y), _)| (place.0 - x).abs() >= apart || (place.1 - y).abs() >= apart) {
+            kept.push((place, score));
+        }
+    }
+    kept
 }
 
 /// Least distance of two ROIs along an axis, in pixels.
@@ -167,33 +195,27 @@ fn apart(side: usize, max_overlap: f64) -> usize {
     ((side as f64 * (1.0 - max_overlap)).round() as usize).max(1)
 }
 
-/// The candidates that are beads, best first. One whose ROI leaves the frame scores somewhere between a bead and none: it
-/// has no say in the automatic threshold, and needs only half of what that asks beyond the floor.
+/// The candidates (places and scores, best first) that are beads. One whose ROI leaves the frame scores somewhere between
+/// a bead and none: it has no say in the automatic threshold, and needs only half of what that asks beyond the floor.
 fn chosen<P: CameraPixel>(
     options: &Options,
     frame: &PaddedFrame<P>,
-    scores: &Array2<f32>,
-    distance: (usize, usize),
-    taken: &[Blocked],
-    place: impl Fn(&Candidate) -> Place,
-) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    pick_best(scores.view(), f32::EPSILON, distance, taken, &mut candidates);
-    let clearance = |c: &Candidate| frame.clearance(place(c));
+    mut candidates: Vec<(Place, f64)>,
+) -> Vec<(Place, f64)> {
     let (limit, limit_if_cut) = match options.threshold {
         Threshold::Value(v) => (v, v),
         Threshold::Auto { min_score } => {
-            let whole = candidates.iter().filter(|c| clearance(c) >= 0.0);
-            let sorted: Vec<f64> = whole.map(|c| f64::from(c.score)).collect();
+            let whole = candidates.iter().filter(|(place, _)| frame.clearance(*place) >= 0.0);
+            let sorted: Vec<f64> = whole.map(|(_, score)| *score).collect();
             let limit = default_threshold(&sorted).map_or(min_score, |t| t.max(min_score));
             (limit, (limit + min_score) / 2.0)
         }
     };
     let margin = options.margin_px as f64;
-    candidates.retain(|c| {
-        let clearance = clearance(c);
+    candidates.retain(|(place, score)| {
+        let clearance = frame.clearance(*place);
         let limit = if clearance < 0.0 { limit_if_cut } else { limit };
-        f64::from(c.score) >= limit && (margin == 0.0 || clearance >= margin)
+        *score >= limit && (margin == 0.0 || clearance >= margin)
     });
     candidates
 }
