@@ -1,9 +1,10 @@
 //! The program as a user meets it: commands with right and wrong arguments, exit codes, files, and numbers against the
 //! truth of a simulation.
 //!
-//! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows.
+//! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows, `find` beads instead of a ROI list.
 
 mod chain;
+mod find;
 mod inputs;
 
 use super::harness::{program, scratch};

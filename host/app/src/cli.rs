@@ -1,8 +1,10 @@
 //! The command line: which commands there are, what all of them share, and how they end.
 
 mod demo;
+mod find;
 mod frames;
 mod output;
+mod overlay;
 mod plugins;
 mod progress;
 mod shell;

@@ -5,6 +5,7 @@
 //! through `tetherscope-files`.
 
 mod error;
+mod find;
 mod optics;
 mod plan;
 mod rows;
@@ -16,6 +17,7 @@ mod unpack;
 mod zlut;
 
 pub use error::RunError;
+pub use find::{Pixels, StillImage, find_beads, first_image, roi_round, rois_round};
 pub use optics::Optics;
 pub use plan::{Plan, PlanOptions, Roi, Tables, ZlutPlan};
 pub use rows::RowMaker;

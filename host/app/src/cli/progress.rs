@@ -1,4 +1,4 @@
-//! A progress bar on a terminal, and nothing elsewhere.
+//! Progress bars on a terminal, and nothing elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,4 +15,14 @@ pub(crate) fn frames(what: &str, n_frames: u64, shown: bool) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(what.to_owned())
+}
+
+/// A bar from 0 to 100.
+pub(crate) fn percent(what: &str, shown: bool) -> ProgressBar {
+    if !shown {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template("{msg} {bar:30} {percent} %").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(100).with_style(style).with_message(what.to_owned())
 }

@@ -1,5 +1,6 @@
 //! `tetherscope track`: a video in, a table of rows out.
 
+use super::find::FindArgs;
 use super::frames::{FrameArgs, outside_warning, params_of};
 use super::output::{Ending, Output};
 use super::{CommandResult, Context, progress};
@@ -32,6 +33,8 @@ pub(crate) struct Track {
     /// Where the rows go (.csv or .parquet); must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    find: FindArgs,
 }
 
 impl Track {
@@ -43,7 +46,10 @@ impl Track {
         let rois = self.frames.read_rois()?;
         let camera = self.frames.open(&registry)?;
         let format = camera.format()?;
-        let mut warnings = Vec::new();
+        let mut writer = RowsWriter::create(&self.out)?;
+        let found = self.find.run(&registry, &camera, context)?;
+        let rois = found.as_ref().map(|f| f.rois.clone()).or(rois);
+        let mut warnings = found.as_ref().map(|f| f.warnings.clone()).unwrap_or_default();
         let zlut = match &self.zlut {
             None => None,
             Some(_) => Some(self.load_zlut(&registry, &tracker, &format, rois.as_deref(), &mut warnings)?),
@@ -51,7 +57,6 @@ impl Track {
         let strategy = zlut.as_ref().map(|z| z.strategy.clone());
         let plan = Plan::new(PlanOptions { tracker: tracker.clone(), zlut, rois, optics }, &format)?;
         warnings.extend(outside_warning(&plan.beads_outside(), &format));
-        let mut writer = RowsWriter::create(&self.out)?;
         let options = self.frames.run_options(context);
         let source = FrameSource::start_for(camera, plan.rois().len(), &options)?;
         let bar = progress::frames("tracking", format.n_frames, context.interactive());
@@ -73,7 +78,10 @@ impl Track {
                 "give a video with at least one frame",
             ));
         }
-        let settings = settings_json(&self, &tracker, strategy.as_deref(), &plan);
+        let mut settings = settings_json(&self, &tracker, strategy.as_deref(), &plan);
+        if let Some(found) = &found {
+            settings["finder"] = found.settings.clone();
+        }
         let metadata = BTreeMap::from([
             ("tetherscope.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("tetherscope.settings".to_owned(), settings.to_string()),
@@ -81,7 +89,11 @@ impl Track {
         writer.add_metadata(&metadata);
         writer.finish()?;
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(report(&self, &summary, seconds, &flags, &warnings, settings))
+        let (mut output, ending) = report(&self, &summary, seconds, &flags, &warnings, settings);
+        if let Some(found) = found {
+            found.add_to(&mut output);
+        }
+        Ok((output, ending))
     }
 
     fn load_zlut(
