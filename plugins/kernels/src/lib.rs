@@ -41,6 +41,7 @@ mod lookup_z;
 mod magtrack_chain;
 mod median;
 mod ncc;
+mod noise_model;
 mod outcome;
 mod parabola;
 mod pearson;
@@ -49,6 +50,7 @@ mod pixel;
 mod plain;
 mod radial_profile;
 mod self_convolution;
+mod spline_z;
 #[cfg(test)]
 mod test_images;
 mod three_point_parabola;
@@ -68,9 +70,13 @@ pub use ncc::{
     Blocked, CameraPixel, Candidate, LocalSymmetry, Ncc, RadialScore, SymmetryCenter, Watch, default_threshold,
     pick_best, sub_pixel,
 };
+pub use noise_model::{NoiseModel, VarianceLine};
 pub use outcome::{Center, Outcome};
 pub use parabola::{ParabolaFit, parabolic_vertex};
 pub use pearson::pearson;
 pub use pixel::Pixel;
 pub use radial_profile::{RadialProfile, radial_profile_bins};
+pub use spline_z::{
+    BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError,
+};
 pub use three_point_parabola::ThreePointParabola;
