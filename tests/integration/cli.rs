@@ -6,6 +6,7 @@
 mod chain;
 mod find;
 mod inputs;
+mod methods;
 
 use super::harness::{program, scratch};
 use std::path::{Path, PathBuf};

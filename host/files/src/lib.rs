@@ -6,6 +6,7 @@
 //!
 //! This crate knows formats. It runs nothing, loads no plugin and draws nothing.
 
+mod array_out;
 mod error;
 mod focus;
 mod new_file;
@@ -19,6 +20,7 @@ mod tiff_out;
 mod truth;
 mod zlut;
 
+pub use array_out::write_array;
 pub use error::{ErrorKind, FileError, Result};
 pub use focus::{FOCUS_COLUMNS, FocusRow, read_focus, write_focus};
 pub use png_out::write_png;

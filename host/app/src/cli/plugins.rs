@@ -1,5 +1,7 @@
 //! `tetherscope plugins`: what was found where, what was refused and why, and what a method wants to know.
 
+mod bench;
+mod explain;
 mod new;
 
 use super::output::{Ending, Output};
@@ -15,6 +17,8 @@ pub(crate) enum Plugins {
     /// Show everything about one component: parameters, units, ranges, source
     Inspect(Inspect),
     New(new::New),
+    Bench(bench::Bench),
+    Explain(explain::Explain),
 }
 
 /// Show everything about one component
@@ -25,12 +29,14 @@ pub(crate) struct Inspect {
 }
 
 impl Plugins {
-    /// Lists, inspects, writes a new one.
+    /// Lists, inspects, writes a new one, measures, explains.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Plugins::List => Ok(list(&context.registry())),
             Plugins::Inspect(i) => Ok(inspect(context.registry().find(&i.method)?)),
             Plugins::New(n) => n.run(),
+            Plugins::Bench(b) => b.run(context),
+            Plugins::Explain(e) => e.run(context),
         }
     }
 }
