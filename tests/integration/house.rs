@@ -12,8 +12,9 @@ fn may_depend(from: &str, to: &str) -> bool {
     let from = from.strip_prefix("tetherscope-").unwrap_or(from);
     let to = to.strip_prefix("tetherscope-").unwrap_or(to);
     match from {
-        "tetherscope" => ["core", "files"].contains(&to),
+        "tetherscope" => ["core", "files", "check"].contains(&to),
         "core" => ["loader", "files"].contains(&to),
+        "check" => ["loader", "kernels"].contains(&to),
         "loader" | "files" => to == "plugin-api",
         "plugin-api" | "kernels" => false,
         "tests" => !PLUGINS.contains(&to),

@@ -43,9 +43,10 @@ impl TrackerWorker for Worker {
     fn track(&mut self, batch: &RoiBatch<'_>, rows: &mut TrackRows<'_>) -> Result<()> {
         for i in 0..batch.len() {
             let Roi::U8(image) = batch.roi(i) else { return Err(Error::unsupported("8 bits only")) };
+            let dark = image.iter().fold(u8::MAX, |dark, &v| dark.min(v)); // so that a constant picture has no light
             let (mut light, mut at_x, mut at_y) = (0.0, 0.0, 0.0);
             for ((y, x), &value) in image.indexed_iter() {
-                let v = (f64::from(value) - self.background).max(0.0);
+                let v = (f64::from(value) - self.background.max(dark.into())).max(0.0);
                 (light, at_x, at_y) = (light + v, at_x + v * x as f64, at_y + v * y as f64);
             }
             let fix = rows.row(i).fix;

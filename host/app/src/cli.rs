@@ -1,5 +1,6 @@
 //! The command line: which commands there are, what all of them share, and how they end.
 
+mod check;
 mod demo;
 mod find;
 mod frames;

@@ -8,5 +8,7 @@ mod cli;
 fn main() -> std::process::ExitCode {
     // The same executable is the child in which unknown libraries are loaded first.
     tetherscope_core::loader::run_if_child();
+    // And the one in which each check of a plugin runs.
+    tetherscope_check::run_if_child();
     cli::main()
 }

@@ -4,6 +4,7 @@ mod bench;
 mod explain;
 mod new;
 
+use super::check::Check;
 use super::output::{Ending, Output};
 use super::{CommandResult, Context};
 use serde_json::json;
@@ -19,6 +20,8 @@ pub(crate) enum Plugins {
     New(new::New),
     Bench(bench::Bench),
     Explain(explain::Explain),
+    /// Try whether plugins do what an experiment relies on
+    Check(Check),
 }
 
 /// Show everything about one component
@@ -29,7 +32,7 @@ pub(crate) struct Inspect {
 }
 
 impl Plugins {
-    /// Lists, inspects, writes a new one, measures, explains.
+    /// Lists, inspects, writes a new one, measures, explains, checks.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Plugins::List => Ok(list(&context.registry())),
@@ -37,6 +40,7 @@ impl Plugins {
             Plugins::New(n) => n.run(),
             Plugins::Bench(b) => b.run(context),
             Plugins::Explain(e) => e.run(context),
+            Plugins::Check(c) => c.run(context),
         }
     }
 }
