@@ -5,7 +5,7 @@
 
 mod descriptors;
 mod misbehaving;
-mod pictures;
+pub(super) mod pictures;
 mod proof;
 
 use super::harness::{alone, c_fixture, changed_layout, rust_fixture, scratch, write_bad_file};

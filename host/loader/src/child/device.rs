@@ -242,10 +242,11 @@ impl DeviceChild {
         };
         let status = if self.process.hung() { STATUS_HUNG } else { STATUS_CRASHED };
         self.record.strike(&cause);
-        *lock(&self.ended) = Some((status, cause.clone()));
-        lock(&self.calls).clear();
+        // Frames first: who then learns that a call failed finds them ended.
         let feeds: Vec<Arc<Feed>> = lock(&self.feeds).drain().map(|(_, feed)| feed).collect();
         feeds.iter().for_each(|feed| feed.end(abi::ENDED_ERROR, &cause));
+        *lock(&self.ended) = Some((status, cause));
+        lock(&self.calls).clear();
     }
 }
 
