@@ -19,7 +19,7 @@ use output::{Ending, Output};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tetherscope_core::RunError;
-use tetherscope_core::loader::{CancelToken, Registry, SearchOptions};
+use tetherscope_core::loader::{CancelToken, IsolationOptions, Registry, SearchOptions};
 
 /// Magnetic-tweezers microscopy with any tracking algorithm, camera or stage as a plugin.
 #[derive(Parser)]
@@ -40,6 +40,9 @@ struct Shared {
     /// Search this folder for plugins first; may be given several times
     #[arg(long, global = true, value_name = "DIR")]
     plugin_dir: Vec<PathBuf>,
+    /// Run this method, with all of its library, in a process of its own; may be given several times
+    #[arg(long, global = true, value_name = "METHOD")]
+    isolate: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -69,10 +72,16 @@ struct Context {
 }
 
 impl Context {
-    /// All plugins. Takes a child process for each library that is new.
-    fn registry(&self) -> Registry {
-        let options = SearchOptions { plugin_dirs: self.shared.plugin_dir.clone(), ..SearchOptions::default() };
-        Registry::scan(&options)
+    /// All plugins. Takes a child process for each library that is new. An error if a method that is to be isolated is
+    /// not there: who wants to be protected must not believe to be.
+    fn registry(&self) -> Result<Registry, RunError> {
+        let isolation = IsolationOptions { methods: self.shared.isolate.clone(), ..IsolationOptions::default() };
+        let plugin_dirs = self.shared.plugin_dir.clone();
+        let registry = Registry::scan(&SearchOptions { plugin_dirs, isolation, ..SearchOptions::default() });
+        for method in &self.shared.isolate {
+            registry.find(method)?;
+        }
+        Ok(registry)
     }
 
     /// True if a progress bar may be drawn.

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use tetherscope_loader::{Registry, SearchOptions};
+use tetherscope_loader::{IsolationOptions, Registry, SearchOptions};
 
 /// First argument of a process that does one check.
 const CHILD_ARGUMENT: &str = "--tetherscope-check";
@@ -44,7 +44,10 @@ pub fn run_if_child() {
 
 fn do_job(job: &Job) -> Outcome {
     let mut registry = Registry::default();
-    let options = SearchOptions { usual_places: false, cache: job.cache.clone(), ..SearchOptions::default() };
+    // This process is the child already.
+    let isolation = IsolationOptions { never: true, ..IsolationOptions::default() };
+    let options =
+        SearchOptions { usual_places: false, cache: job.cache.clone(), isolation, ..SearchOptions::default() };
     if let Err(e) = registry.load_file(&job.library, &options) {
         return Outcome::Failed(format!("{}: {}", e.thing, e.cause));
     }

@@ -19,6 +19,8 @@ pub struct IsolationOptions {
     pub methods: Vec<String>,
     /// Isolate every library.
     pub all: bool,
+    /// Isolate none, whatever it asks for: for a process that is itself there to be lost.
+    pub never: bool,
     /// How long `track`, `lookup` and the calls of a device may take, besides the time that they were told to wait.
     pub call_limit: Duration,
     /// How long making objects, opening a device, building a table and finding beads may take.
@@ -32,6 +34,7 @@ impl Default for IsolationOptions {
         Self {
             methods: Vec::new(),
             all: false,
+            never: false,
             call_limit: Duration::from_secs(10),
             job_limit: Duration::from_secs(600),
             strikes: 3,

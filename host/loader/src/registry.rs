@@ -140,7 +140,8 @@ impl Registry {
     fn is_isolated(&self, infos: &[ComponentInfo], hash: &str, options: &SearchOptions) -> Result<bool, LoadError> {
         let wanted = options.isolation.method_refs()?;
         let named = |info: &ComponentInfo| wanted.iter().any(|m| m.means(info, hash));
-        Ok(options.isolation.all || infos.iter().any(|i| i.isolation == Isolation::Process || named(i)))
+        let any = || infos.iter().any(|i| i.isolation == Isolation::Process || named(i));
+        Ok(!options.isolation.never && (options.isolation.all || any()))
     }
 
     fn note_other_builds(&mut self, new: &Component) {

@@ -62,7 +62,7 @@ impl Check {
         let mut registry = if self.methods.iter().all(|m| is_file(m)) && !self.methods.is_empty() {
             Registry::default()
         } else {
-            context.registry()
+            context.registry()?
         };
         let components = self.components(&mut registry)?;
         refuse_unknown_params(&params, &components)?;

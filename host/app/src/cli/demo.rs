@@ -53,7 +53,7 @@ impl Demo {
     /// Runs the demo.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         let folder = self.folder()?;
-        let registry = context.registry();
+        let registry = context.registry()?;
         let tracker = Tracker::create(
             registry.resolve(Kind::Tracker, "tracker.magtrack")?,
             defaults(&registry, "tracker.magtrack")?,

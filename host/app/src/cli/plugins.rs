@@ -35,8 +35,8 @@ impl Plugins {
     /// Lists, inspects, writes a new one, measures, explains, checks.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
-            Plugins::List => Ok(list(&context.registry())),
-            Plugins::Inspect(i) => Ok(inspect(context.registry().find(&i.method)?)),
+            Plugins::List => Ok(list(&context.registry()?)),
+            Plugins::Inspect(i) => Ok(inspect(context.registry()?.find(&i.method)?)),
             Plugins::New(n) => n.run(),
             Plugins::Bench(b) => b.run(context),
             Plugins::Explain(e) => e.run(context),
@@ -80,6 +80,7 @@ fn component_json(c: &Component) -> serde_json::Value {
         "file": c.path().display().to_string(),
         "hash": c.hash(),
         "layout_check": c.layout_check(),
+        "isolated": c.is_isolated(),
         "component": c.info(),
     })
 }
@@ -95,6 +96,7 @@ fn inspect(c: &Component) -> (Output, Ending) {
         c.hash()
     );
     text += &format!("layout   {}\n", c.layout_check());
+    text += if c.is_isolated() { "runs     in a process of its own\n" } else { "runs     in this process\n" };
     if !i.capabilities.is_empty() {
         text += &format!("can      {}\n", i.capabilities.join(", "));
     }

@@ -117,7 +117,7 @@ impl Simulate {
 
     /// Renders.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        let registry = context.registry();
+        let registry = context.registry()?;
         let camera = simulated_rig::open(&registry, &self.settings())?;
         let nm_per_px = setting(&camera, "nm_per_px")?;
         let frame_rate_hz = setting(&camera, "frame_rate_hz")?;

@@ -40,7 +40,7 @@ pub(crate) struct Track {
 impl Track {
     /// Tracks.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        let registry = context.registry();
+        let registry = context.registry()?;
         let tracker = self.frames.tracker(&registry)?;
         let optics = self.frames.optics();
         let rois = self.frames.read_rois()?;

@@ -77,7 +77,7 @@ impl Zlut {
 impl Build {
     fn run(self, context: &Context) -> CommandResult {
         check_out(&self.out)?;
-        let registry = context.registry();
+        let registry = context.registry()?;
         let tracker = self.frames.tracker(&registry)?;
         let component = registry.resolve(Kind::Zlut, &self.strategy)?;
         let strategy = ZlutStrategy::create(component, params_of(component, &self.zlut_params)?)?;

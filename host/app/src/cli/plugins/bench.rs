@@ -137,7 +137,7 @@ struct Figure {
 impl Bench {
     /// Measures.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        let registry = context.registry();
+        let registry = context.registry()?;
         let component = registry.find(&self.method)?;
         let mut figures = Vec::new();
         let mut refused = Vec::new();

@@ -54,7 +54,7 @@ fn rect(text: &str) -> Result<Roi, String> {
 impl Explain {
     /// Explains.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        let registry = context.registry();
+        let registry = context.registry()?;
         let component = registry.find(&self.method)?;
         let kind = component.info().kind;
         let tracker_name = match kind {
