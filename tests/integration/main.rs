@@ -2,6 +2,7 @@
 
 mod abi_layout;
 mod abi_source;
+mod author;
 mod c_header;
 mod cli;
 mod finder;
