@@ -76,7 +76,5 @@ pub use parabola::{ParabolaFit, parabolic_vertex};
 pub use pearson::pearson;
 pub use pixel::Pixel;
 pub use radial_profile::{RadialProfile, radial_profile_bins};
-pub use spline_z::{
-    BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError,
-};
+pub use spline_z::{BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError};
 pub use three_point_parabola::ThreePointParabola;
