@@ -6,6 +6,7 @@
 mod chain;
 mod find;
 mod inputs;
+mod isolated;
 mod methods;
 
 use super::harness::{program, scratch};

@@ -20,7 +20,7 @@ const CHILD: &str = env!("CARGO_BIN_EXE_tetherscope-test-child");
 /// Long enough for any call on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a call that never comes back is waited for: long for a call of some microseconds.
-const IMPATIENCE: Duration = Duration::from_secs(3);
+const IMPATIENCE: Duration = Duration::from_secs(5);
 
 /// What is expected of the batch with the fault.
 #[derive(Clone, Copy)]

@@ -21,9 +21,10 @@ pub struct IsolationOptions {
     pub all: bool,
     /// Isolate none, whatever it asks for: for a process that is itself there to be lost.
     pub never: bool,
-    /// How long `track`, `lookup` and the calls of a device may take, besides the time that they were told to wait.
+    /// How long making objects, `track`, `lookup` and the calls of a device may take, besides the time that they were
+    /// told to wait.
     pub call_limit: Duration,
-    /// How long making objects, opening a device, building a table and finding beads may take.
+    /// How long opening a device, building a table and finding beads may take.
     pub job_limit: Duration,
     /// After so many crashes or hangs, in a row or within a minute, a plugin is not started again.
     pub strikes: u32,

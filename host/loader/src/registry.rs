@@ -37,7 +37,7 @@ pub struct Registry {
     components: Vec<Component>,
     refused: Vec<Refused>,
     notes: Vec<Note>,
-    /// Made with the first library.
+    /// Made with the options of the first library.
     session: Option<Arc<Session>>,
 }
 

@@ -126,7 +126,7 @@ fn a_strategy_that_frees_twice_loses_its_batch() {
 
 #[test]
 fn a_strategy_that_never_comes_back_loses_its_batch() {
-    survives("loop", Fails("it did not come back within 3 s"));
+    survives("loop", Fails("it did not come back within 5 s"));
 }
 
 #[test]

@@ -22,13 +22,16 @@ use std::io::BufReader;
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tetherscope_plugin_api::abi::{self, Status};
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Why a child was ended that sent something else than it may.
+const NONSENSE: &str = "its process sent what makes no sense, and was ended";
 
 /// Kind of the answer and its body.
 type Answer = (u32, Vec<u8>);
@@ -47,6 +50,8 @@ pub(crate) struct DeviceChild {
     next: AtomicU64,
     calls: Mutex<HashMap<u64, Pending>>,
     feeds: Mutex<HashMap<u64, Arc<Feed>>>,
+    /// Why the host ended it.
+    ended_for: OnceLock<&'static str>,
     /// Status and cause, once it has ended.
     ended: Mutex<Option<(Status, String)>>,
     record: Arc<Record>,
@@ -108,6 +113,7 @@ impl DeviceChild {
             next: AtomicU64::new(1),
             calls: Mutex::default(),
             feeds: Mutex::default(),
+            ended_for: OnceLock::new(),
             ended: Mutex::default(),
             record,
             call_limit: session.options.call_limit,
@@ -117,7 +123,7 @@ impl DeviceChild {
         let weak = Arc::downgrade(&child);
         reader.spawn(move || read(&weak, stdout)).map_err(cannot)?;
         let load = Request::Load { path: component.path().to_owned(), hash: component.hash().to_owned() };
-        child.ask(component, function, &load, child.job_limit)?;
+        child.ask(component, function, &load, child.call_limit)?;
         *place = Some(child.clone());
         Ok(child)
     }
@@ -189,9 +195,15 @@ impl DeviceChild {
         }
     }
 
-    fn nonsense(&self, component: &Component, function: &'static str) -> PluginError {
+    /// Ends it for something that it did.
+    fn end_for(&self, cause: &'static str) {
+        let _ = self.ended_for.set(cause);
         self.process.end();
-        component.error(function, STATUS_CRASHED, "its process answered what makes no sense, and was ended".into())
+    }
+
+    fn nonsense(&self, component: &Component, function: &'static str) -> PluginError {
+        self.end_for(NONSENSE);
+        self.gone(component, function)
     }
 
     /// The error of a call whose child has gone.
@@ -235,10 +247,10 @@ impl DeviceChild {
         let limit = most_urgent.unwrap_or(self.call_limit);
         let cause = match outcome.kind() {
             std::io::ErrorKind::Other | std::io::ErrorKind::InvalidData => {
-                self.process.end();
-                "its process sent what makes no sense, and was ended".into()
+                self.end_for(NONSENSE);
+                NONSENSE.into()
             }
-            _ => self.process.cause_of_end(limit),
+            _ => self.ended_for.get().map_or_else(|| self.process.cause_of_end(limit), |cause| (*cause).into()),
         };
         let status = if self.process.hung() { STATUS_HUNG } else { STATUS_CRASHED };
         self.record.strike(&cause);

@@ -48,14 +48,8 @@ impl Line {
         self.running.is_some()
     }
 
-    /// How long ordinary calls may take.
-    pub(crate) fn call_limit(&self) -> Duration {
+    fn call_limit(&self) -> Duration {
         self.component.home.session.options.call_limit
-    }
-
-    /// How long jobs may take.
-    pub(crate) fn job_limit(&self) -> Duration {
-        self.component.home.session.options.job_limit
     }
 
     /// Starts a child and lets it open the library. At once an error for a component that was switched off.
@@ -75,7 +69,7 @@ impl Line {
         request: &Request,
         bytes: &[&[u8]],
     ) -> Result<(&[u8], &[u8]), PluginError> {
-        self.ask_job(function, request, bytes, &mut |_| {})
+        self.ask_within(self.call_limit(), function, request, bytes, &mut |_| {})
     }
 
     /// Asks for a job that tells its progress and can be given up by the user.
@@ -86,10 +80,21 @@ impl Line {
         bytes: &[&[u8]],
         progress: &mut dyn FnMut(f64),
     ) -> Result<(&[u8], &[u8]), PluginError> {
+        self.ask_within(self.component.home.session.options.job_limit, function, request, bytes, progress)
+    }
+
+    fn ask_within(
+        &mut self,
+        limit: Duration,
+        function: &'static str,
+        request: &Request,
+        bytes: &[&[u8]],
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<(&[u8], &[u8]), PluginError> {
         let json = serde_json::to_vec(request).expect("a request has only keys that are text");
         let len = (json.len() as u32).to_le_bytes();
         let parts: Vec<&[u8]> = [&len[..], &json].into_iter().chain(bytes.iter().copied()).collect();
-        self.round_trip(function, wire::REQUEST, &parts, self.job_limit(), progress)?;
+        self.round_trip(function, wire::REQUEST, &parts, limit, progress)?;
         if wire::json_and_bytes(&self.body).is_none() {
             return Err(self.nonsense(function));
         }
@@ -102,6 +107,11 @@ impl Line {
         self.round_trip(function, kind, &[&n], self.call_limit(), &mut |_| {})?;
         self.record.success();
         Ok(())
+    }
+
+    /// Ends a child that is of no use, without blaming it.
+    pub(crate) fn end(&mut self) {
+        self.running = None;
     }
 
     /// The component did what it should.

@@ -95,6 +95,15 @@ impl RemoteTrackerWorker {
         if self.line.is_up() {
             return Ok(());
         }
+        let made = self.set_up_again(function);
+        if made.is_err() {
+            // A child with half of what it needs would be taken for a whole one.
+            self.line.end();
+        }
+        made
+    }
+
+    fn set_up_again(&mut self, function: &'static str) -> Result<(), PluginError> {
         let tracker = self.tracker.clone();
         tracker.set_up(&mut self.line, function)?;
         let layout = tracker.make_worker(&mut self.line, &self.config)?;

@@ -135,4 +135,25 @@ mod tests {
         pipe[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(receive(&mut pipe.as_slice(), &mut body).is_err());
     }
+
+    #[test]
+    fn rubbish_is_an_error_or_a_message_and_never_a_panic() {
+        let mut seed = 1_u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as u8
+        };
+        let mut body = Vec::new();
+        for round in 0..10_000 {
+            let mut pipe: Vec<u8> = (0..round % 64).map(|_| next()).collect();
+            if round % 2 == 0 && pipe.len() >= 8 {
+                // A length that the pipe may have, so that the body is looked at.
+                pipe[4..8].copy_from_slice(&(u32::from(next()) % 48).to_le_bytes());
+            }
+            if receive(&mut pipe.as_slice(), &mut body).is_ok() {
+                let at = usize::from(next());
+                let _ = (json_and_bytes(&body), u32_at(&body, at), u64_at(&body, at));
+            }
+        }
+    }
 }

@@ -240,8 +240,12 @@ impl RemoteZlutWorker {
             return Ok(());
         }
         let strategy = self.strategy.clone();
-        strategy.set_up(&mut self.line, function)?;
-        self.make()
+        let made = strategy.set_up(&mut self.line, function).and_then(|()| self.make());
+        if made.is_err() {
+            // A child with half of what it needs would be taken for a whole one.
+            self.line.end();
+        }
+        made
     }
 
     pub(crate) fn lookup<'t>(

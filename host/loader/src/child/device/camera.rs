@@ -78,11 +78,11 @@ impl RemoteCamera {
         let feed = Feed::new(target, n_values);
         let map = self.map(feed.target())?;
         self.call("start", map)?;
-        lock(&self.child.feeds).insert(self.id, feed.clone());
         // Before the call: a camera may fill slots before `start` returns.
         let (child, lending, id) = (Arc::downgrade(&self.child), feed.clone(), self.id);
         let lender = std::thread::Builder::new().name("lend-slots".into()).spawn(move || lending.lend(&child, id));
         let lender = lender.map_err(|e| self.component.error("start", abi::STATUS_OUT_OF_MEMORY, e.to_string()))?;
+        lock(&self.child.feeds).insert(self.id, feed.clone());
         *running = Some(Running { feed, lender });
         let started = self.call("start", DeviceCall::Start);
         if started.is_err() {
@@ -133,7 +133,7 @@ impl RemoteCamera {
         let _one = lock(&self.calls);
         if stopped.is_err() && lock(&self.child.ended).is_none() {
             // One that failed to stop may still write into its slots: it is ended, and then cannot.
-            self.child.process.end();
+            self.child.end_for("a camera of its library could not be stopped, and its process was ended");
         }
         self.end_feed(lock(&self.running).take());
         stopped
