@@ -645,10 +645,14 @@ struct Sweep {
         tracker_id(detail::text_of(raw.tracker_id)), tracker_version(detail::text_of(raw.tracker_version)),
         tracker_params(raw.tracker_params) {}
   Span<const double> profile(size_t i) const { return profiles.part(i * layout.n_bins, layout.n_bins); }
-  // The entries, rising in focus.
+  // The entries, rising in focus; those without a finite one are left out.
   std::vector<size_t> by_focus() const {
-    std::vector<size_t> order(focus_nm.size());
-    std::iota(order.begin(), order.end(), size_t{0});
+    std::vector<size_t> order;
+    for (size_t i = 0; i < focus_nm.size(); i++) {
+      if (std::isfinite(focus_nm[i])) {
+        order.push_back(i);
+      }
+    }
     std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return focus_nm[a] < focus_nm[b]; });
     return order;
   }

@@ -1,30 +1,34 @@
 /* `finder.your-lab.your-method`: beads are spots that differ from the background, whether brighter or darker. The method
  * to put yours in the place of; it needs even illumination.
  *
- * |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (median
- * and median deviation, which beads hardly change) are taken, the strongest first; those within a diameter of a stronger
- * one are dropped. The centre of mass of what deviates then gives the position.
+ * |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (told by
+ * the differences of neighbouring pixels, so that a crowded frame does not hide its beads) and from the strongest one are
+ * taken, the strongest first; those within a diameter of a stronger one are dropped. The centre of mass of what deviates
+ * then gives the position.
  */
 #include "tetherscope.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Standard deviation of a normal distribution per median absolute deviation. */
-#define SD_PER_MAD 1.4826
+/* Standard deviation of normal noise per median absolute difference of two pixels. */
+#define SD_PER_DIFFERENCE 1.0484
+/* Mean absolute deviation of normal noise per standard deviation. */
+#define DEVIATION_OF_NOISE 0.7979
 /* Noise that every image has by its whole numbers, in ADU. */
 #define ROUNDING 0.29
 
 typedef struct finder {
   const ts_host *host;
   int64_t diameter_px;
-  double threshold_sd;
+  double threshold_sd, least_of_best;
 } finder;
 
 /* One search: a grey image of doubles, and scratch of the same size. */
 typedef struct search {
   const finder *self;
   size_t w, h, diameter;
+  double noise;
   double *deviation, *mean, *scratch, *sums;
   ts_hit *hits;
   size_t n_hits, room;
@@ -94,22 +98,24 @@ static int is_maximum(const search *s, size_t x, size_t y) {
   return 1;
 }
 
-/* Maxima among their neighbours that stand out from the noise, the strongest first. */
+/* How far the deviation round a pixel is above that of noise alone, in standard deviations of the noise. */
+static double score_at(const search *s, size_t i) { return s->mean[i] / s->noise - DEVIATION_OF_NOISE; }
+
+/* Maxima among their neighbours that stand out, the strongest first. */
 static ts_status candidates(search *s) {
-  const size_t n = s->w * s->h;
-  memcpy(s->scratch, s->mean, n * sizeof *s->scratch);
-  const double middle = median(s->scratch, n);
-  for (size_t i = 0; i < n; i++) {
-    s->scratch[i] = fabs(s->mean[i] - middle);
+  double best = 0;
+  for (size_t i = 0; i < s->w * s->h; i++) {
+    best = score_at(s, i) > best ? score_at(s, i) : best;
   }
-  const double noise = SD_PER_MAD * median(s->scratch, n), sd = noise > ROUNDING ? noise : ROUNDING;
+  const double least = s->self->least_of_best * best;
+  const double threshold = least > s->self->threshold_sd ? least : s->self->threshold_sd;
   for (size_t y = 0; y < s->h; y++) {
     if (cancelled(s->self)) {
       return TS_STATUS_CANCELLED;
     }
     for (size_t x = 0; x < s->w; x++) {
-      const double score = (s->mean[y * s->w + x] - middle) / sd;
-      if (!(score >= s->self->threshold_sd) || !is_maximum(s, x, y)) {
+      const double score = score_at(s, y * s->w + x);
+      if (score < threshold || !is_maximum(s, x, y)) {
         continue;
       }
       if (s->n_hits == s->room) {
@@ -192,6 +198,14 @@ static ts_status run(search *s, const ts_image *image, ts_writer progress, ts_wr
       s->deviation[y * s->w + x] = pixel(image, x, y);
     }
   }
+  size_t n_pairs = 0;
+  for (size_t i = 0; i + 1 < n; i++) {
+    if ((i + 1) % s->w != 0) {
+      s->scratch[n_pairs++] = fabs(s->deviation[i + 1] - s->deviation[i]);
+    }
+  }
+  const double noise = n_pairs > 0 ? SD_PER_DIFFERENCE * median(s->scratch, n_pairs) : 0.0;
+  s->noise = noise > ROUNDING ? noise : ROUNDING;
   memcpy(s->scratch, s->deviation, n * sizeof *s->scratch);
   const double background = median(s->scratch, n);
   for (size_t i = 0; i < n; i++) {
@@ -255,9 +269,10 @@ static ts_status find(void *instance, const ts_image *image, const ts_rect *seed
 static ts_status create(void *context, ts_params params, void **instance, ts_writer error) {
   const ts_param *diameter = ts_find_param(params, "diameter_px");
   const ts_param *threshold = ts_find_param(params, "threshold_sd");
+  const ts_param *least = ts_find_param(params, "least_of_best");
   if (diameter == NULL || diameter->kind != TS_PARAM_INT || diameter->int_value < 3 || threshold == NULL ||
-      threshold->kind != TS_PARAM_FLOAT) {
-    return ts_fail(error, TS_STATUS_INVALID_ARGUMENT, "`diameter_px` or `threshold_sd` is missing or no such number");
+      threshold->kind != TS_PARAM_FLOAT || least == NULL || least->kind != TS_PARAM_FLOAT) {
+    return ts_fail(error, TS_STATUS_INVALID_ARGUMENT, "a parameter is missing, or no such number: see the descriptor");
   }
   finder *self = malloc(sizeof *self);
   if (self == NULL) {
@@ -266,6 +281,7 @@ static ts_status create(void *context, ts_params params, void **instance, ts_wri
   self->host = context;
   self->diameter_px = diameter->int_value;
   self->threshold_sd = threshold->float_value;
+  self->least_of_best = least->float_value;
   *instance = self;
   return TS_STATUS_OK;
 }
@@ -314,8 +330,10 @@ static ts_status describe(void *context, uint32_t index, ts_writer out, ts_write
            "\"capabilities\": [\"mono8\", \"mono16\"], \"parameters\": ["
            "{\"key\": \"diameter_px\", \"type\": \"int\", \"default\": 24, \"min\": 3, \"max\": 512, \"unit\": \"px\", "
            "\"help\": \"Size of a bead with its rings; a seed's size is taken instead\"}, "
-           "{\"key\": \"threshold_sd\", \"type\": \"float\", \"default\": 10.0, \"min\": 1.0, \"max\": 1000.0, "
-           "\"help\": \"How far a bead stands out from the noise, in standard deviations\"}"
+           "{\"key\": \"threshold_sd\", \"type\": \"float\", \"default\": 1.0, \"min\": 0.1, \"max\": 1000.0, "
+           "\"help\": \"How far a bead deviates more than noise does, in standard deviations of the noise\"}, "
+           "{\"key\": \"least_of_best\", \"type\": \"float\", \"default\": 0.5, \"min\": 0.0, \"max\": 1.0, "
+           "\"help\": \"How strong a bead is at least, as a part of the strongest\"}"
            "]}");
 }
 

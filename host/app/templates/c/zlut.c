@@ -2,7 +2,8 @@
  * neighbours. The method to put yours in the place of.
  *
  * Profiles are compared whatever their brightness and contrast: each is shifted and scaled to mean 0 and variance 1. The
- * distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it.
+ * distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it. The innermost
+ * bin has a few pixels only and would bring the most noise: it is left out.
  */
 #include "tetherscope.h"
 
@@ -30,25 +31,28 @@ typedef struct worker {
 
 /* ---- Numbers from profiles ---- */
 
-/* Shifts and scales the finite bins to mean 0 and variance 1; 0 when there are too few, or they are all the same. */
+/* Shifts and scales the finite bins to mean 0 and variance 1, the innermost to none; 0 when there are too few, or they are
+ * all the same.
+ */
 static int normalise(const double *from, double *to, uint32_t n_bins) {
   double sum = 0, squares = 0;
   uint32_t n = 0;
-  for (uint32_t k = 0; k < n_bins; k++) {
+  for (uint32_t k = 1; k < n_bins; k++) {
     if (isfinite(from[k])) {
       sum += from[k];
       n++;
     }
   }
   const double mean = sum / n;
-  for (uint32_t k = 0; k < n_bins; k++) {
+  for (uint32_t k = 1; k < n_bins; k++) {
     squares += isfinite(from[k]) ? (from[k] - mean) * (from[k] - mean) : 0.0;
   }
   if (n < FEWEST_BINS || !(squares > 0)) {
     return 0;
   }
+  to[0] = (double)NAN;
   const double scale = 1.0 / sqrt(squares / n);
-  for (uint32_t k = 0; k < n_bins; k++) {
+  for (uint32_t k = 1; k < n_bins; k++) {
     to[k] = isfinite(from[k]) ? (from[k] - mean) * scale : (double)NAN;
   }
   return 1;

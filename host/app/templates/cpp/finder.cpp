@@ -1,17 +1,20 @@
 // `finder.your-lab.your-method`: beads are spots that differ from the background, whether brighter or darker. The method to
 // put yours in the place of; it needs even illumination.
 //
-// |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (median
-// and median deviation, which beads hardly change) are taken, the strongest first; those within a diameter of a stronger
-// one are dropped. The centre of mass of what deviates then gives the position.
+// |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (told by
+// the differences of neighbouring pixels, so that a crowded frame does not hide its beads) and from the strongest one are
+// taken, the strongest first; those within a diameter of a stronger one are dropped. The centre of mass of what deviates
+// then gives the position.
 #include "tetherscope.hpp"
 
 namespace {
 
 using namespace tetherscope;
 
-// Standard deviation of a normal distribution per median absolute deviation.
-constexpr double kSdPerMad = 1.4826;
+// Standard deviation of normal noise per median absolute difference of two pixels.
+constexpr double kSdPerDifference = 1.0484;
+// Mean absolute deviation of normal noise per standard deviation.
+constexpr double kDeviationOfNoise = 0.7979;
 // Noise that every image has by its whole numbers, in ADU.
 constexpr double kRounding = 0.29;
 
@@ -27,6 +30,18 @@ struct Grey {
   std::vector<double> at;
   Grey(size_t width, size_t height) : w(width), h(height), at(width * height) {}
 };
+
+// The standard deviation of the noise, from the differences of neighbours in a row.
+double noise_of(const Grey &image) {
+  std::vector<double> differences;
+  differences.reserve(image.at.size());
+  for (size_t i = 0; i + 1 < image.at.size(); i++) {
+    if ((i + 1) % image.w != 0) {
+      differences.push_back(std::fabs(image.at[i + 1] - image.at[i]));
+    }
+  }
+  return differences.empty() ? kRounding : std::max(kSdPerDifference * median(std::move(differences)), kRounding);
+}
 
 // The mean over squares of side 2 * half + 1, cut at the edges: sums of rows and columns of all before.
 Grey box_mean(const Grey &from, size_t half, const FindJob &job) {
@@ -65,14 +80,17 @@ public:
         Parameter::integer("diameter_px", "Size of a bead with its rings; a seed's size is taken instead", 24)
             .unit("px")
             .range(3, 512),
-        Parameter::real("threshold_sd", "How far a bead stands out from the noise, in standard deviations", 10.0)
-            .range(1.0, 1000.0),
+        Parameter::real("threshold_sd",
+                        "How far a bead deviates more than noise does, in standard deviations of the noise", 1.0)
+            .range(0.1, 1000.0),
+        Parameter::real("least_of_best", "How strong a bead is at least, as a part of the strongest", 0.5).range(0.0, 1.0),
     };
     return d;
   }
 
   YourMethod(const Library &, const Values &values)
-      : diameter_px_(values.integer("diameter_px")), threshold_sd_(values.real("threshold_sd")) {}
+      : diameter_px_(values.integer("diameter_px")), threshold_sd_(values.real("threshold_sd")),
+        least_of_best_(values.real("least_of_best")) {}
 
   std::vector<ts_hit> find(const Roi &image, const ts_rect *seed, const FindJob &job) const override {
     const size_t diameter = seed != nullptr ? std::max<size_t>(std::min(seed->w_px, seed->h_px), 3)
@@ -86,34 +104,35 @@ public:
         deviation.at[y * deviation.w + x] = image(x, y);
       }
     }
+    const double noise = noise_of(deviation);
     const double background = median(deviation.at);
     for (double &v : deviation.at) {
       v = std::fabs(v - background);
     }
     job.progress(0.2);
-    const Grey mean = box_mean(deviation, diameter / 2, job);
+    Grey score = box_mean(deviation, diameter / 2, job);
+    for (double &v : score.at) {
+      v = v / noise - kDeviationOfNoise;
+    }
     job.progress(0.5);
-    std::vector<ts_hit> hits = candidates(mean, job);
+    std::vector<ts_hit> hits = candidates(score, job);
     job.progress(0.8);
     return strongest(std::move(hits), deviation, diameter, job);
   }
 
 private:
-  // Maxima among their neighbours that stand out from the noise, the strongest first.
-  std::vector<ts_hit> candidates(const Grey &mean, const FindJob &job) const {
-    const double middle = median(mean.at);
-    std::vector<double> off = mean.at;
-    for (double &v : off) {
-      v = std::fabs(v - middle);
-    }
-    const double sd = std::max(kSdPerMad * median(std::move(off)), kRounding);
+  // Maxima among their neighbours that stand out, the strongest first. The score says how far the deviation round a pixel
+  // is above that of noise alone, in standard deviations of the noise.
+  std::vector<ts_hit> candidates(const Grey &score, const FindJob &job) const {
+    const double best = *std::max_element(score.at.begin(), score.at.end());
+    const double threshold = std::max(threshold_sd_, least_of_best_ * best);
     std::vector<ts_hit> hits;
-    for (size_t y = 0; y < mean.h; y++) {
+    for (size_t y = 0; y < score.h; y++) {
       job.check_cancelled();
-      for (size_t x = 0; x < mean.w; x++) {
-        const double v = mean.at[y * mean.w + x], score = (v - middle) / sd;
-        if (score >= threshold_sd_ && is_maximum(mean, x, y)) {
-          hits.push_back({static_cast<double>(x), static_cast<double>(y), score, 0, 0});
+      for (size_t x = 0; x < score.w; x++) {
+        const double here = score.at[y * score.w + x];
+        if (here >= threshold && is_maximum(score, x, y)) {
+          hits.push_back({static_cast<double>(x), static_cast<double>(y), here, 0, 0});
         }
       }
     }
@@ -121,11 +140,11 @@ private:
     return hits;
   }
 
-  static bool is_maximum(const Grey &mean, size_t x, size_t y) {
-    const double v = mean.at[y * mean.w + x];
-    for (size_t v_y = y > 0 ? y - 1 : 0; v_y < std::min(y + 2, mean.h); v_y++) {
-      for (size_t v_x = x > 0 ? x - 1 : 0; v_x < std::min(x + 2, mean.w); v_x++) {
-        if (mean.at[v_y * mean.w + v_x] > v) {
+  static bool is_maximum(const Grey &score, size_t x, size_t y) {
+    const double here = score.at[y * score.w + x];
+    for (size_t v = y > 0 ? y - 1 : 0; v < std::min(y + 2, score.h); v++) {
+      for (size_t u = x > 0 ? x - 1 : 0; u < std::min(x + 2, score.w); u++) {
+        if (score.at[v * score.w + u] > here) {
           return false;
         }
       }
@@ -171,7 +190,7 @@ private:
   }
 
   int64_t diameter_px_;
-  double threshold_sd_;
+  double threshold_sd_, least_of_best_;
 };
 
 } // namespace

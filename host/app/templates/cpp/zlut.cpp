@@ -2,7 +2,8 @@
 // neighbours. The method to put yours in the place of.
 //
 // Profiles are compared whatever their brightness and contrast: each is shifted and scaled to mean 0 and variance 1. The
-// distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it.
+// distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it. The innermost
+// bin has a few pixels only and would bring the most noise: it is left out.
 #include "tetherscope.hpp"
 
 namespace {
@@ -13,25 +14,29 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kFewestBins = 4;
 constexpr size_t kFewestPlanes = 3;
 
-// Shifts and scales the finite bins to mean 0 and variance 1; false when there are too few, or they are all the same.
+// Shifts and scales the finite bins to mean 0 and variance 1, the innermost to none; false when there are too few, or they
+// are all the same.
 bool normalise(Span<const double> from, double *to) {
   double sum = 0, squares = 0;
   size_t n = 0;
-  for (const double v : from) {
+  for (size_t k = 1; k < from.size(); k++) {
+    const double v = from[k];
     if (std::isfinite(v)) {
       sum += v;
       n++;
     }
   }
   const double mean = sum / static_cast<double>(n);
-  for (const double v : from) {
+  for (size_t k = 1; k < from.size(); k++) {
+    const double v = from[k];
     squares += std::isfinite(v) ? (v - mean) * (v - mean) : 0.0;
   }
   if (n < kFewestBins || !(squares > 0)) {
     return false;
   }
   const double scale = 1.0 / std::sqrt(squares / static_cast<double>(n));
-  for (size_t k = 0; k < from.size(); k++) {
+  to[0] = kNan;
+  for (size_t k = 1; k < from.size(); k++) {
     to[k] = std::isfinite(from[k]) ? (from[k] - mean) * scale : kNan;
   }
   return true;

@@ -30,8 +30,9 @@ int main(void) {
   const double at[N][2] = {{40, 30}, {150.4, 40.2}, {60, 110}, {160, 120}};
   void *context, *instance;
   const ts_finder_table *t = (const ts_finder_table *)open_plugin(TS_KIND_FINDER, &context);
-  const ts_param values[] = {int_param("diameter_px", 24), float_param("threshold_sd", 10.0)};
-  OK(t->create(context, params(values, 2), &instance, error_writer()));
+  const ts_param values[] = {int_param("diameter_px", 24), float_param("threshold_sd", 1.0),
+                             float_param("least_of_best", 0.5)};
+  OK(t->create(context, params(values, 3), &instance, error_writer()));
 
   ts_hit found[N];
   noise();

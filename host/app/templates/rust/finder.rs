@@ -1,22 +1,26 @@
 //! `finder.your-lab.your-method`: beads are spots that differ from the background, whether brighter or darker. The method to
 //! put yours in the place of; it needs even illumination.
 //!
-//! |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (median
-//! and median deviation, which beads hardly change) are taken, the strongest first; those within a diameter of a stronger
-//! one are dropped. The centre of mass of what deviates then gives the position.
+//! |value - median of the frame| is averaged over a square of the bead's size. Maxima that stand out from the noise (told by
+//! the differences of neighbouring pixels, so that a crowded frame does not hide its beads) and from the strongest one are
+//! taken, the strongest first; those within a diameter of a stronger one are dropped. The centre of mass of what deviates
+//! then gives the position.
 
 use std::ops::Range;
 use tetherscope_plugin_api::abi::{FLAG_AT_BORDER, Rect};
 use tetherscope_plugin_api::{BeadFinder, Descriptor, Error, FindJob, Hit, ParamValues, Parameter, Result, Roi};
 
-/// Standard deviation of a normal distribution per median absolute deviation.
-const SD_PER_MAD: f64 = 1.4826;
+/// Standard deviation of normal noise per median absolute difference of two pixels.
+const SD_PER_DIFFERENCE: f64 = 1.0484;
+/// Mean absolute deviation of normal noise per standard deviation.
+const DEVIATION_OF_NOISE: f64 = 0.7979;
 /// Noise that every image has by its whole numbers, in ADU.
 const ROUNDING: f64 = 0.29;
 
 struct YourMethod {
     diameter_px: usize,
     threshold_sd: f64,
+    least_of_best: f64,
 }
 
 /// A grey image of numbers, row by row.
@@ -41,6 +45,13 @@ fn go_on(job: &impl Fn() -> bool) -> Result<()> {
 }
 
 impl Grey {
+    /// The standard deviation of the noise, from the differences of neighbours in a row.
+    fn noise(&self) -> f64 {
+        let rows = self.at.chunks_exact(self.w);
+        let differences: Vec<f64> = rows.flat_map(|r| r.windows(2)).map(|p| (p[1] - p[0]).abs()).collect();
+        if differences.is_empty() { ROUNDING } else { (SD_PER_DIFFERENCE * median(&differences)).max(ROUNDING) }
+    }
+
     /// The mean over squares, cut at the edges: sums of rows and columns of all before.
     fn box_mean(&self, half: usize, cancelled: &impl Fn() -> bool) -> Result<Grey> {
         let (w, h, n) = (self.w, self.h, self.w + 1);
@@ -105,17 +116,23 @@ impl BeadFinder for YourMethod {
                     .range(3.0, 512.0),
                 Parameter::float(
                     "threshold_sd",
-                    "How far a bead stands out from the noise, in standard deviations",
-                    10.0,
+                    "How far a bead deviates more than noise does, in standard deviations of the noise",
+                    1.0,
                 )
-                .range(1.0, 1000.0),
+                .range(0.1, 1000.0),
+                Parameter::float("least_of_best", "How strong a bead is at least, as a part of the strongest", 0.5)
+                    .range(0.0, 1.0),
             ],
             ..Descriptor::default()
         }
     }
 
     fn create(params: &ParamValues) -> Result<Self> {
-        Ok(Self { diameter_px: params.int("diameter_px")? as usize, threshold_sd: params.float("threshold_sd")? })
+        Ok(Self {
+            diameter_px: params.int("diameter_px")? as usize,
+            threshold_sd: params.float("threshold_sd")?,
+            least_of_best: params.float("least_of_best")?,
+        })
     }
 
     fn find(&self, image: &Roi<'_>, seed: Option<Rect>, job: &FindJob) -> Result<Vec<Hit>> {
@@ -139,12 +156,14 @@ impl YourMethod {
         if grey.at.is_empty() {
             return Ok(Vec::new());
         }
+        let noise = grey.noise();
         let background = median(&grey.at);
         let deviation = Grey { at: grey.at.iter().map(|v| (v - background).abs()).collect(), ..grey };
         progress(0.2);
-        let mean = deviation.box_mean(diameter / 2, &cancelled)?;
+        let mut score = deviation.box_mean(diameter / 2, &cancelled)?;
+        score.at.iter_mut().for_each(|v| *v = *v / noise - DEVIATION_OF_NOISE);
         progress(0.5);
-        let candidates = self.candidates(&mean, &cancelled)?;
+        let candidates = self.candidates(&score, &cancelled)?;
         progress(0.8);
         let mut strongest: Vec<Hit> = Vec::new();
         for hit in candidates {
@@ -156,18 +175,18 @@ impl YourMethod {
         Ok(strongest.into_iter().map(|hit| deviation.centred(hit, diameter / 2)).collect())
     }
 
-    /// Maxima among their neighbours that stand out from the noise, the strongest first.
-    fn candidates(&self, mean: &Grey, cancelled: &impl Fn() -> bool) -> Result<Vec<Hit>> {
-        let middle = median(&mean.at);
-        let off: Vec<f64> = mean.at.iter().map(|v| (v - middle).abs()).collect();
-        let sd = (SD_PER_MAD * median(&off)).max(ROUNDING);
+    /// Maxima among their neighbours that stand out, the strongest first. The score says how far the deviation round a
+    /// pixel is above that of noise alone, in standard deviations of the noise.
+    fn candidates(&self, score: &Grey, cancelled: &impl Fn() -> bool) -> Result<Vec<Hit>> {
+        let best = score.at.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let threshold = self.threshold_sd.max(self.least_of_best * best);
         let mut hits = Vec::new();
-        for y in 0..mean.h {
+        for y in 0..score.h {
             go_on(cancelled)?;
-            for x in 0..mean.w {
-                let score = (mean.at[y * mean.w + x] - middle) / sd;
-                if score >= self.threshold_sd && mean.is_maximum(x, y) {
-                    hits.push(Hit { x_px: x as f64, y_px: y as f64, score, flags: 0, reserved: 0 });
+            for x in 0..score.w {
+                let here = score.at[y * score.w + x];
+                if here >= threshold && score.is_maximum(x, y) {
+                    hits.push(Hit { x_px: x as f64, y_px: y as f64, score: here, flags: 0, reserved: 0 });
                 }
             }
         }
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_search_that_was_given_up_ends_as_cancelled() {
-        let finder = YourMethod { diameter_px: 24, threshold_sd: 10.0 };
+        let finder = YourMethod { diameter_px: 24, threshold_sd: 1.0, least_of_best: 0.5 };
         assert_eq!(finder.search(simulated(&CENTRES), 24, |_| {}, || true).err(), Some(Error::cancelled()));
     }
 }

@@ -2,7 +2,8 @@
 //! neighbours. The method to put yours in the place of.
 //!
 //! Profiles are compared whatever their brightness and contrast: each is shifted and scaled to mean 0 and variance 1. The
-//! distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it.
+//! distance is the mean squared difference: 0 for the same profile, 2 for one that has nothing to do with it. The innermost
+//! bin has a few pixels only and would bring the most noise: it is left out.
 
 use tetherscope_plugin_api::abi::{FLAG_LOW_CONTRAST, FLAG_NOT_CONVERGED, FLAG_OUTSIDE_ZLUT};
 use tetherscope_plugin_api::{
@@ -31,9 +32,10 @@ struct Worker {
     profile: Vec<f64>,
 }
 
-/// Shifts and scales the finite bins to mean 0 and variance 1; false when there are too few, or they are all the same.
+/// Shifts and scales the finite bins to mean 0 and variance 1, the innermost to none; false when there are too few, or they
+/// are all the same.
 fn normalise(from: &[f64], to: &mut [f64]) -> bool {
-    let finite = || from.iter().filter(|v| v.is_finite());
+    let finite = || from.iter().skip(1).filter(|v| v.is_finite());
     let n = finite().count();
     let mean = finite().sum::<f64>() / n as f64;
     let squares = finite().map(|v| (v - mean) * (v - mean)).sum::<f64>();
@@ -41,7 +43,8 @@ fn normalise(from: &[f64], to: &mut [f64]) -> bool {
         return false;
     }
     let scale = 1.0 / (squares / n as f64).sqrt();
-    for (to, from) in to.iter_mut().zip(from) {
+    to[0] = f64::NAN;
+    for (to, from) in to.iter_mut().zip(from).skip(1) {
         *to = if from.is_finite() { (from - mean) * scale } else { f64::NAN };
     }
     true
