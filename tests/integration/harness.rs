@@ -209,7 +209,15 @@ fn the_fixtures_and_the_example_use_the_workspaces_versions() {
 #[test]
 fn the_program_and_its_plugins_are_built_beside_each_other() {
     assert!(program().is_file(), "{} is missing", program().display());
-    for package in ["tracker-magtrack", "zlut-correlation", "sim", "camera-replay", "finder-ncc"] {
+    for package in [
+        "tracker-magtrack",
+        "tracker-quadrant",
+        "tracker-radial-symmetry",
+        "zlut-correlation",
+        "sim",
+        "camera-replay",
+        "finder-ncc",
+    ] {
         assert_eq!(plugin(package).parent(), program().parent());
     }
 }

@@ -7,8 +7,16 @@ use std::path::{Path, PathBuf};
 
 /// Who may depend on whom among our own packages. Anything else is a new edge, and a new edge is a decision.
 fn may_depend(from: &str, to: &str) -> bool {
-    const PLUGINS: [&str; 6] =
-        ["sim", "camera-replay", "tracker-magtrack", "zlut-correlation", "zlut-spline", "finder-ncc"];
+    const PLUGINS: [&str; 8] = [
+        "sim",
+        "camera-replay",
+        "tracker-magtrack",
+        "tracker-quadrant",
+        "tracker-radial-symmetry",
+        "zlut-correlation",
+        "zlut-spline",
+        "finder-ncc",
+    ];
     let from = from.strip_prefix("tetherscope-").unwrap_or(from);
     let to = to.strip_prefix("tetherscope-").unwrap_or(to);
     match from {

@@ -32,10 +32,12 @@
 mod auto_conv;
 mod binmean;
 mod center_of_mass;
+mod clipped_com;
 mod crop;
 mod error;
 mod fft_profile;
 mod gaussian;
+mod isa;
 mod lines;
 mod lookup_z;
 mod magtrack_chain;
@@ -48,9 +50,16 @@ mod pearson;
 mod pixel;
 #[cfg(test)]
 mod plain;
+mod quadrant;
+mod quadrant_chain;
 mod radial_profile;
+mod radial_symmetry;
+mod ring_profile;
+mod saturation;
 mod self_convolution;
 mod spline_z;
+#[cfg(test)]
+mod test_beads;
 #[cfg(test)]
 mod test_images;
 mod three_point_parabola;
@@ -60,10 +69,12 @@ pub mod optics;
 pub use auto_conv::{AutoConv, n_side_lines};
 pub use binmean::binmean;
 pub use center_of_mass::{Background, CenterOfMass};
+pub use clipped_com::ClippedCom;
 pub use crop::{RoiBounds, crop_stack_to_rois};
 pub use error::KernelError;
 pub use fft_profile::{FftProfile, FftProfileOptions};
 pub use gaussian::{gaussian, gaussian_2d};
+pub use isa::Isa;
 pub use lookup_z::{ZEstimate, ZOutcome, ZlutTable};
 pub use magtrack_chain::{ChainResult, MagtrackChain, MagtrackOptions, ProfileKind};
 pub use ncc::{
@@ -75,6 +86,11 @@ pub use outcome::{Center, Outcome};
 pub use parabola::{ParabolaFit, parabolic_vertex};
 pub use pearson::pearson;
 pub use pixel::Pixel;
+pub use quadrant::{Quadrant, QuadrantFit, QuadrantOptions};
+pub use quadrant_chain::QuadrantChain;
 pub use radial_profile::{RadialProfile, radial_profile_bins};
+pub use radial_symmetry::{RadialSymmetry, RadialSymmetryFit, RadialSymmetryOptions};
+pub use ring_profile::RingProfile;
+pub use saturation::count_saturated;
 pub use spline_z::{BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError};
 pub use three_point_parabola::ThreePointParabola;
