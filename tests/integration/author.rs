@@ -2,13 +2,14 @@
 //! tutorial. Each plugin is built as its README says, passes its own test, and does its job in the loader.
 //!
 //! `methods` has the methods at work on simulated beads, `devices` camera and stage, `examples` the checked-in examples,
-//! `refusals` what `plugins new` does not do, `cpp` the C++ layer's own rules.
+//! `refusals` what `plugins new` does not do, `cpp` the C++ layer's own rules, `tutorial` the tutorial, word for word.
 
 mod cpp;
 mod devices;
 mod examples;
 mod methods;
 mod refusals;
+mod tutorial;
 
 use super::harness::{self, alone, program, repository, scratch};
 use std::fs::File;
