@@ -4,6 +4,9 @@
 //! ([`FrameSlots`]), the threads and the conversion from pixels to nanometres; it knows no widget, and files only
 //! through `tetherscope-files`.
 
+// The engine's end of the control waits for the engine.
+#[allow(dead_code, unused_imports)]
+pub mod control;
 mod error;
 mod find;
 mod optics;

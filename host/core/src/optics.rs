@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tetherscope_loader::{CameraFormat, WorkerConfig, abi};
 
+fn unknown() -> f64 {
+    f64::NAN
+}
+
 /// Scale and noise of the images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Optics {
@@ -13,10 +17,13 @@ pub struct Optics {
     /// Bits of a pixel that carry the value; None: as the source says.
     pub significant_bits: Option<u32>,
     /// Electrons per ADU.
+    #[serde(with = "crate::control::nan_as_null_one", default = "unknown")]
     pub gain_e_per_adu: f64,
     /// Pixel value without light, in ADU.
+    #[serde(with = "crate::control::nan_as_null_one", default = "unknown")]
     pub offset_adu: f64,
     /// Read noise, rms, in electrons.
+    #[serde(with = "crate::control::nan_as_null_one", default = "unknown")]
     pub read_noise_e: f64,
 }
 
