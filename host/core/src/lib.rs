@@ -9,8 +9,11 @@
 pub mod control;
 mod error;
 mod find;
+mod ledger;
+mod live_camera;
 mod optics;
 mod plan;
+mod ring;
 mod rows;
 mod run;
 mod slots;
@@ -21,8 +24,14 @@ mod zlut;
 
 pub use error::RunError;
 pub use find::{Pixels, StillImage, find_beads, first_image, roi_round, rois_round};
+pub use ledger::{DropReason, Dropped, Ledger, LedgerSnapshot, OutOfBalance, StageCounts, StageSnapshot, Ticket};
+pub use live_camera::{CameraEnd, CameraOptions, CameraState, LiveCamera, Reopen};
 pub use optics::Optics;
 pub use plan::{Plan, PlanOptions, Roi, Tables, ZlutPlan};
+pub use ring::{
+    CAMERA_STAGE, ConsumerWaker, Frame, GapKind, GapRecord, Next, Policy, Ring, RingOptions, RingStatus,
+    SubscribeOptions, Subscription, available_memory_bytes,
+};
 pub use rows::RowMaker;
 pub use run::{RunOptions, RunSummary, TrackedBatch, run};
 pub use slots::{ArrivedFrame, FrameSlots};
