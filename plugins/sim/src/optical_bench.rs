@@ -9,8 +9,8 @@ use crate::clock::Clock;
 use crate::gate::lock;
 use crate::trajectory::Trajectory;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tetherscope_plugin_api::{HostHandle, LibraryContext, Result};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tetherscope_plugin_api::{Error, HostHandle, LibraryContext, Result};
 
 /// Speed of the focus until a stage says otherwise, in nm/s. 10 µm/s: a step of 100 nm takes 10 ms, about what a
 /// closed-loop piezo needs to settle, and a sweep over 10 µm is not slower than its frames. MagScope's simulated motor
@@ -22,6 +22,8 @@ pub struct OpticalBench {
     clock: Clock,
     focus: Mutex<Trajectory>,
     stage_taken: AtomicBool,
+    /// The stage answers no call before this time of the clock.
+    unplugged_until_ns: AtomicI64,
 }
 
 impl LibraryContext for OpticalBench {
@@ -34,7 +36,7 @@ impl OpticalBench {
     /// A bench with its focus at 0.
     pub fn with_clock(clock: Clock) -> Self {
         let focus = Mutex::new(Trajectory::new(DEFAULT_SPEED_NM_PER_S));
-        Self { clock, focus, stage_taken: AtomicBool::new(false) }
+        Self { clock, focus, stage_taken: AtomicBool::new(false), unplugged_until_ns: AtomicI64::new(i64::MIN) }
     }
 
     /// The clock.
@@ -57,6 +59,20 @@ impl OpticalBench {
     /// Takes the stage; false while somebody has it.
     pub fn take_stage(&self) -> bool {
         !self.stage_taken.swap(true, Ordering::AcqRel)
+    }
+
+    /// Pulls the stage's cable for some time; the axis stays where it is.
+    pub fn unplug_for(&self, ns: i64) {
+        self.with_focus(Trajectory::stop);
+        self.unplugged_until_ns.store(self.clock.now_ns().saturating_add(ns), Ordering::Relaxed);
+    }
+
+    /// An error while the stage's cable is pulled.
+    pub fn check_plugged(&self) -> Result<()> {
+        if self.clock.now_ns() >= self.unplugged_until_ns.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Error::disconnected("the simulated focus motor is unplugged\nits fault says so; wait, or open it without"))
     }
 
     /// Gives the stage back.

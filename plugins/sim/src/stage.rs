@@ -1,10 +1,11 @@
 //! The component `stage.sim-focus`: one axis that moves the focus of the optical bench at constant speed. It moves in the
-//! time of the host's clock; what that means for frames made offline stands in `optical_bench.rs`.
+//! time of the host's clock; what that means for frames made offline stands in `optical_bench.rs`. On request it breaks
+//! down as real motors do, so that a lab can try what its protocols make of that.
 
 use crate::optical_bench::{DEFAULT_SPEED_NM_PER_S, OpticalBench};
 use crate::trajectory::Trajectory;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tetherscope_plugin_api::{
     Axis, Descriptor, Device, Error, ParamValues, Parameter, Result, Setting, Settings, Stage, Value,
 };
@@ -16,11 +17,55 @@ const SPEED_NM_PER_S: (f64, f64) = (0.01, 100_000.0);
 const SPEED: &str = "speed_nm_per_s";
 /// Text for `open`.
 const DEVICE: &str = "focus";
+/// Keys of the fault.
+const FAULT: &str = "fault";
+const FAULT_AFTER: &str = "fault_after_moves";
+const FAULT_FOR: &str = "fault_for_s";
 
 /// The simulated focus motor. Its position outlives it: another one that is opened later stands where this one stood.
 pub struct SimFocus {
     bench: Arc<OpticalBench>,
     revision: AtomicU64,
+    fault: Option<Fault>,
+    n_moves: AtomicI64,
+}
+
+/// How the motor breaks down, and when.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Fault {
+    /// True: its cable is pulled. False: it is stuck, takes commands and does not move.
+    unplugged: bool,
+    after_moves: i64,
+    for_ns: i64,
+}
+
+impl Fault {
+    fn of(params: &ParamValues) -> Result<Option<Self>> {
+        let unplugged = match params.text(FAULT)? {
+            "stuck" => false,
+            "unplugged" => true,
+            _ => return Ok(None),
+        };
+        let for_ns = (params.float(FAULT_FOR)? * 1e9) as i64;
+        Ok(Some(Self { unplugged, after_moves: params.int(FAULT_AFTER)?, for_ns }))
+    }
+}
+
+fn fault_parameters() -> Vec<Parameter> {
+    vec![
+        Parameter::choice(
+            FAULT,
+            "How it breaks down: `stuck` takes commands and does not move, `unplugged` answers no call for a time",
+            &["none", "stuck", "unplugged"],
+            "none",
+        )
+        .expert(),
+        Parameter::int(FAULT_AFTER, "Moves until it breaks down", 0).range(0.0, 1e9).expert(),
+        Parameter::float(FAULT_FOR, "Time for which it is unplugged, by the clock of the host", 1.0)
+            .unit("s")
+            .range(0.0, 1e6)
+            .expert(),
+    ]
 }
 
 fn speed_parameter() -> Parameter {
@@ -52,7 +97,7 @@ impl Stage for SimFocus {
             summary: "Moves the focus in which camera.sim shows its beads, in the time of the host's clock.",
             source: "after MagScope's SimulatedFocusMotor",
             licence: "MIT OR Apache-2.0",
-            parameters: vec![speed_parameter()],
+            parameters: std::iter::once(speed_parameter()).chain(fault_parameters()).collect(),
             ..Descriptor::default()
         }
     }
@@ -65,12 +110,13 @@ impl Stage for SimFocus {
         if !matches!(device, "" | DEVICE) {
             return Err(Error::invalid(format!("there is no simulated stage `{device}`\nopen `{DEVICE}`")));
         }
-        let speed = params.float(SPEED)?;
+        let (speed, fault) = (params.float(SPEED)?, Fault::of(params)?);
+        bench.check_plugged()?;
         if !bench.take_stage() {
             return Err(Error::busy("the simulated focus motor is in use\nclose it where it was opened first"));
         }
         bench.with_focus(|focus, now| focus.set_speed(now, speed));
-        Ok(Self { bench: bench.clone(), revision: AtomicU64::new(0) })
+        Ok(Self { bench: bench.clone(), revision: AtomicU64::new(0), fault, n_moves: AtomicI64::new(0) })
     }
 
     fn axes(&self) -> Result<Vec<Axis>> {
@@ -109,17 +155,30 @@ impl Stage for SimFocus {
                 -LIMIT_NM
             )));
         }
-        self.bench.with_focus(|focus, now| focus.go(now, position));
-        Ok(())
+        self.bench.check_plugged()?;
+        let earlier = self.n_moves.fetch_add(1, Ordering::Relaxed);
+        match self.fault.filter(|f| earlier >= f.after_moves) {
+            Some(f) if f.unplugged && earlier == f.after_moves => {
+                self.bench.unplug_for(f.for_ns);
+                self.bench.check_plugged()
+            }
+            Some(f) if !f.unplugged => Ok(()),
+            _ => {
+                self.bench.with_focus(|focus, now| focus.go(now, position));
+                Ok(())
+            }
+        }
     }
 
     fn position(&self, axis: u32) -> Result<f64> {
         check_axis(axis)?;
+        self.bench.check_plugged()?;
         Ok(self.bench.with_focus(|focus, now| focus.position_nm(now)))
     }
 
     fn moving(&self, axis: u32) -> Result<bool> {
         check_axis(axis)?;
+        self.bench.check_plugged()?;
         Ok(self.bench.with_focus(|focus, now| focus.moving(now)))
     }
 

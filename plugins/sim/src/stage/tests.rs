@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Clock;
-use tetherscope_plugin_api::abi::{STATUS_BUSY, STATUS_INVALID_ARGUMENT, STATUS_UNSUPPORTED};
+use tetherscope_plugin_api::abi::{STATUS_BUSY, STATUS_DISCONNECTED, STATUS_INVALID_ARGUMENT, STATUS_UNSUPPORTED};
 
 const MS: i64 = 1_000_000;
 
@@ -12,6 +12,14 @@ fn bench() -> Arc<OpticalBench> {
 
 fn open(bench: &Arc<OpticalBench>) -> SimFocus {
     SimFocus::open(bench, "", &ParamValues::defaults(&SimFocus::descriptor().parameters)).unwrap()
+}
+
+fn open_with(bench: &Arc<OpticalBench>, fault: &str, after: i64, for_s: f64) -> Result<SimFocus> {
+    let mut params = ParamValues::defaults(&SimFocus::descriptor().parameters);
+    params.set(FAULT, Value::Choice(fault.into()));
+    params.set(FAULT_AFTER, Value::Int(after));
+    params.set(FAULT_FOR, Value::Float(for_s));
+    SimFocus::open(bench, "", &params)
 }
 
 fn set_speed(stage: &SimFocus, nm_per_s: f64) {
@@ -98,4 +106,30 @@ fn the_speed_reads_back_and_a_change_raises_the_revision() {
     assert_eq!(after.settings[0].value, Value::Float(0.01));
     assert!(after.revision > before.revision);
     assert!(after.settings[0].parameter.check(&Value::Float(100_001.0)).is_err());
+}
+
+#[test]
+fn a_stuck_stage_takes_commands_and_stays_where_it_is() {
+    let bench = bench();
+    let stage = open_with(&bench, "stuck", 1, 0.0).unwrap();
+    stage.move_to(0, 100.0).unwrap();
+    bench.clock().put_forward(1000 * MS);
+    stage.move_to(0, 200.0).unwrap();
+    bench.clock().put_forward(1000 * MS);
+    assert_eq!((stage.position(0), stage.moving(0)), (Ok(100.0), Ok(false)));
+}
+
+#[test]
+fn an_unplugged_stage_answers_nothing_until_it_is_back_where_it_was() {
+    let bench = bench();
+    let stage = open_with(&bench, "unplugged", 1, 2.0).unwrap();
+    stage.move_to(0, 100.0).unwrap();
+    bench.clock().put_forward(1000 * MS);
+    assert_eq!(stage.move_to(0, 200.0).unwrap_err().status(), STATUS_DISCONNECTED);
+    assert!(stage.position(0).is_err() && stage.moving(0).is_err());
+    drop(stage);
+    assert!(open_with(&bench, "none", 0, 0.0).is_err(), "opened without a cable");
+    bench.clock().put_forward(2000 * MS);
+    let back = open_with(&bench, "none", 0, 0.0).unwrap();
+    assert_eq!((back.position(0), back.moving(0)), (Ok(100.0), Ok(false)));
 }
