@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use tetherscope_core::loader::{Kind, ParamSet, Registry, Tracker, ZlutStrategy};
 use tetherscope_core::{
-    BuiltTable, FrameSource, Optics, Plan, PlanOptions, Roi, RowMaker, RunError, RunOptions, SweepOptions, Tables,
-    ZlutPlan, build_tables, run, zlut_settings,
+    BuiltTable, FrameSource, Optics, Plan, PlanOptions, Roi, RowMaker, RunError, RunOptions, SweepOptions,
+    TableOptions, Tables, ZlutPlan, build_tables, collect_sweep, run, zlut_settings,
 };
 use tetherscope_files::{FocusRow, RowsWriter, TruthWriter, ZlutFile};
 
@@ -135,8 +135,10 @@ impl Demo {
             &format,
         )?;
         let source = FrameSource::start_for(camera(registry, &script)?, plan.rois().len(), options)?;
-        let sweep = SweepOptions { run: options.clone(), one_table: true, ..SweepOptions::default() };
-        let (mut built, _) = build_tables(source, &plan, strategy, &focus, &sweep)?;
+        let collect = SweepOptions { run: options.clone(), ..SweepOptions::default() };
+        let (sweep, _) = collect_sweep(source, &plan, &focus, &collect)?;
+        let build = TableOptions { one_table: true, cancel: options.cancel.clone(), ..TableOptions::default() };
+        let mut built = build_tables(&sweep, strategy, &build)?;
         let BuiltTable { table, parts, .. } = built.pop().expect("a sweep gives at least one table");
         let file = ZlutFile {
             settings: zlut_settings(tracker, strategy, plan.layout(), plan.config(), optics),

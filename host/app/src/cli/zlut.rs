@@ -6,7 +6,9 @@ use super::{CommandResult, Context};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tetherscope_core::loader::{Kind, ZlutStrategy};
-use tetherscope_core::{FrameSource, Plan, PlanOptions, RunError, SweepOptions, build_tables, zlut_settings};
+use tetherscope_core::{
+    FrameSource, Plan, PlanOptions, RunError, SweepOptions, TableOptions, build_tables, collect_sweep, zlut_settings,
+};
 use tetherscope_files::{StoredZlut, ZlutFile, ZlutTable};
 
 /// Build and look at Z-LUTs
@@ -95,8 +97,10 @@ impl Build {
             UsedFrames::Even => Some(|f| f % 2 == 0),
             UsedFrames::Odd => Some(|f| f % 2 == 1),
         };
-        let options = SweepOptions { run, use_frame, one_table: self.one_table };
-        let (built, summary) = build_tables(source, &plan, &strategy, &focus, &options)?;
+        let cancel = run.cancel.clone();
+        let (sweep, summary) = collect_sweep(source, &plan, &focus, &SweepOptions { run, use_frame })?;
+        let options = TableOptions { one_table: self.one_table, cancel, ..TableOptions::default() };
+        let built = build_tables(&sweep, &strategy, &options)?;
         for b in built.iter().filter(|b| b.frames_used.0 < b.frames_used.1) {
             let (used, all) = b.frames_used;
             warnings.push(format!(
