@@ -20,9 +20,10 @@ fn may_depend(from: &str, to: &str) -> bool {
     let from = from.strip_prefix("tetherscope-").unwrap_or(from);
     let to = to.strip_prefix("tetherscope-").unwrap_or(to);
     match from {
-        "tetherscope" => ["core", "files", "check"].contains(&to),
-        "core" => ["loader", "files"].contains(&to),
-        "check" => ["loader", "kernels"].contains(&to),
+        "tetherscope" => ["core", "files", "analysis", "check"].contains(&to),
+        "core" => ["loader", "files", "analysis"].contains(&to),
+        "check" => ["loader", "analysis", "kernels"].contains(&to),
+        "analysis" => to == "kernels",
         "loader" | "files" => to == "plugin-api",
         "plugin-api" | "kernels" => false,
         "tests" => !PLUGINS.contains(&to),
