@@ -32,6 +32,10 @@ pub enum ErrorKind {
     InvalidValue,
     /// The file is whole, but was made with other settings than those in use.
     Incompatible,
+    /// Another program is writing into the recording. Waiting until it has ended helps.
+    Busy,
+    /// The recording's folder was moved or removed while it was written.
+    Moved,
 }
 
 /// A failure to read or write a measurement file.

@@ -106,19 +106,19 @@ fn folder(target: &Path) -> &Path {
 
 /// Temporary files are private by default; measurements get what the user's umask leaves.
 #[cfg(unix)]
-fn ordinary_permissions() -> Option<Permissions> {
+pub(crate) fn ordinary_permissions() -> Option<Permissions> {
     use std::os::unix::fs::PermissionsExt;
     Some(Permissions::from_mode(0o666))
 }
 
 #[cfg(not(unix))]
-fn ordinary_permissions() -> Option<Permissions> {
+pub(crate) fn ordinary_permissions() -> Option<Permissions> {
     None
 }
 
 /// Makes the new name survive a power cut. Some file systems can't sync a folder; the content is
 /// safe by then, so that is no failure.
-fn sync_folder(folder: &Path) {
+pub(crate) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }

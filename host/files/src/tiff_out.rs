@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::error::{FileError, Result};
 use crate::new_file::NewFile;
 
-mod layout;
+pub(crate) mod layout;
 
 use layout::{HEADER_BYTES, Header};
 

@@ -1,17 +1,17 @@
-//! The bytes of a stack's header page and of its chain of pages. Header: TIFF header, directory at
-//! 8, resolution at 256, description at 512, planes from 4096. Bytes 8 to 255 keep room for two
-//! more entries (ImageJ's labels).
+//! The bytes of a stack's header page and of what stands behind the planes: the chain of pages and ImageJ's labels.
+//! Header: TIFF header, directory at 8, resolution at 256, description at 512, planes from 4096. Bytes 8 to 255 keep room
+//! for two more entries (the labels).
 
 use super::{GreyDepth, TiffStackOptions};
 
 /// Where the first plane begins.
-pub(super) const HEADER_BYTES: u64 = 4096;
+pub(crate) const HEADER_BYTES: u64 = 4096;
 
 /// ImageJ counts planes in a signed 32-bit number.
-pub(super) const MAX_PLANES: u64 = i32::MAX as u64;
+pub(crate) const MAX_PLANES: u64 = i32::MAX as u64;
 
 /// Bytes of a page's directory in the chain: a count, 14 entries of 12 bytes, the next offset.
-pub(super) const PAGE_IFD_BYTES: u64 = 2 + 14 * 12 + 4;
+pub(crate) const PAGE_IFD_BYTES: u64 = 2 + 14 * 12 + 4;
 
 const IFD_OFFSET: usize = 8;
 const FIRST_IFD_ENTRIES: usize = 15;
@@ -20,6 +20,7 @@ const DESCRIPTION_OFFSET: u32 = 512;
 const COUNT_DIGITS: usize = 10;
 
 // Field types of TIFF 6.0.
+const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
@@ -35,11 +36,12 @@ struct Entry {
 
 /// What the header page of a stack says.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
+    n_channels: u32,
     width_px: u32,
     height_px: u32,
     bits: u32,
-    pub(super) plane_bytes: u32,
+    pub(crate) plane_bytes: u32,
     /// Pixels per nm, or 1 per nothing: numerator, denominator.
     resolution: (u32, u32),
     description: Vec<u8>,
@@ -49,7 +51,12 @@ pub(super) struct Header {
 
 impl Header {
     /// Checks the options; the error is the cause in words.
-    pub(super) fn new(options: &TiffStackOptions) -> Result<Self, String> {
+    pub(crate) fn new(options: &TiffStackOptions) -> Result<Self, String> {
+        Self::hyperstack(options, 1)
+    }
+
+    /// As [`Header::new`], with `n_channels` planes for each time: ImageJ's TCYX.
+    pub(crate) fn hyperstack(options: &TiffStackOptions, n_channels: u32) -> Result<Self, String> {
         let (w, h) = (options.width_px, options.height_px);
         let bytes_per_px = options.depth.bytes_per_px();
         let plane_bytes = w
@@ -66,17 +73,23 @@ impl Header {
         {
             return Err(format!("frames every {interval} s"));
         }
-        let (description, counts) = describe(options);
-        Ok(Self { width_px: w, height_px: h, bits: 8 * bytes_per_px, plane_bytes, resolution, description, counts })
+        let (description, counts) = describe(options, n_channels);
+        Ok(Self {
+            n_channels,
+            width_px: w,
+            height_px: h,
+            bits: 8 * bytes_per_px,
+            plane_bytes,
+            resolution,
+            description,
+            counts,
+        })
     }
 
     /// The first 4096 bytes of the file, with a count of zero and no next page.
-    pub(super) fn page(&self) -> Vec<u8> {
+    pub(crate) fn page(&self) -> Vec<u8> {
         let mut page = b"II\x2a\x00\x08\x00\x00\x00".to_vec();
-        let mut entries = self.entries(HEADER_BYTES as u32);
-        let description = Entry { tag: 270, kind: ASCII, n: self.description.len() as u32, value: DESCRIPTION_OFFSET };
-        let place = entries.partition_point(|e| e.tag < description.tag);
-        entries.insert(place, description);
+        let entries = self.first_entries();
         debug_assert_eq!(entries.len(), FIRST_IFD_ENTRIES);
         push_ifd(&mut page, &entries, 0);
         page.resize(RESOLUTION_OFFSET as usize, 0);
@@ -90,15 +103,28 @@ impl Header {
         page
     }
 
-    /// Where and what to write when there are `n_planes`.
-    pub(super) fn count_patches(&self, n_planes: u64) -> [(u64, Vec<u8>); 2] {
-        let digits = format!("{n_planes:0COUNT_DIGITS$}").into_bytes();
-        self.counts.map(|offset| (offset, digits.clone()))
+    /// Where and what to write when there are `n_planes`, a multiple of the channels.
+    pub(crate) fn count_patches(&self, n_planes: u64) -> [(u64, Vec<u8>); 2] {
+        let digits = |n: u64| format!("{n:0COUNT_DIGITS$}").into_bytes();
+        let [images, frames] = self.counts;
+        [(images, digits(n_planes)), (frames, digits(n_planes / u64::from(self.n_channels)))]
+    }
+
+    /// Where and what to write so that the first directory knows labels and is followed by a chain at `chain` (0: none).
+    pub(crate) fn final_directory(&self, chain: u64, labels: Option<&Labels>) -> (u64, Vec<u8>) {
+        let mut entries = self.first_entries();
+        if let Some(labels) = labels {
+            entries.push(Entry { tag: 50838, kind: LONG, n: labels.n + 1, value: labels.counts_offset });
+            entries.push(Entry { tag: 50839, kind: BYTE, n: labels.n_bytes, value: labels.offset });
+        }
+        let mut bytes = Vec::new();
+        push_ifd(&mut bytes, &entries, chain as u32);
+        (IFD_OFFSET as u64, bytes)
     }
 
     /// The directories of planes 1 to `n_planes` - 1, to stand at `start`. The caller has made
     /// sure that everything lies below 4 GiB.
-    pub(super) fn chain(&self, start: u64, n_planes: u64) -> Vec<u8> {
+    pub(crate) fn chain(&self, start: u64, n_planes: u64) -> Vec<u8> {
         let mut chain = Vec::with_capacity((PAGE_IFD_BYTES * n_planes) as usize);
         for plane in 1..n_planes {
             let offset = HEADER_BYTES + plane * u64::from(self.plane_bytes);
@@ -112,9 +138,18 @@ impl Header {
     }
 
     /// Where and what to write so that the first page is followed by a chain at `start`.
-    pub(super) fn link(&self, start: u64) -> (u64, [u8; 4]) {
+    pub(crate) fn link(&self, start: u64) -> (u64, [u8; 4]) {
         let offset = IFD_OFFSET + 2 + FIRST_IFD_ENTRIES * 12;
         (offset as u64, (start as u32).to_le_bytes())
+    }
+
+    /// What the first page says.
+    fn first_entries(&self) -> Vec<Entry> {
+        let mut entries = self.entries(HEADER_BYTES as u32);
+        let description = Entry { tag: 270, kind: ASCII, n: self.description.len() as u32, value: DESCRIPTION_OFFSET };
+        let place = entries.partition_point(|e| e.tag < description.tag);
+        entries.insert(place, description);
+        entries
     }
 
     /// What every page says, in the order of the tags.
@@ -139,11 +174,48 @@ impl Header {
     }
 }
 
+/// ImageJ's labels, one for each plane, as they stand in the file.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    n: u32,
+    counts_offset: u32,
+    offset: u32,
+    n_bytes: u32,
+    /// The sizes, then the texts.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Labels {
+    /// Labels that will stand at `offset` of the file; `None` when they would not lie below 4 GiB.
+    ///
+    /// Format as ImageJ and tifffile have it: a header that names what follows (here `labl`, backwards in a little-endian
+    /// file) and how many, then UTF-16; beside it the size of the header and of each text.
+    pub(crate) fn new(offset: u64, labels: &[String]) -> Option<Self> {
+        let n = u32::try_from(labels.len()).ok()?;
+        let mut texts = b"JIJIlbal".to_vec();
+        texts.extend(n.to_le_bytes());
+        let mut counts = (texts.len() as u32).to_le_bytes().to_vec();
+        for label in labels {
+            let start = texts.len();
+            texts.extend(label.encode_utf16().flat_map(u16::to_le_bytes));
+            counts.extend(((texts.len() - start) as u32).to_le_bytes());
+        }
+        let texts_offset = offset + counts.len() as u64;
+        let (counts_offset, n_bytes) = (u32::try_from(offset).ok()?, u32::try_from(texts.len()).ok()?);
+        u32::try_from(texts_offset + texts.len() as u64).ok()?;
+        counts.extend(texts);
+        Some(Self { n, counts_offset, offset: texts_offset as u32, n_bytes, bytes: counts })
+    }
+}
+
 /// ImageJ's description, ended by a zero, and where in the file the two counts stand.
-fn describe(options: &TiffStackOptions) -> (Vec<u8>, [u64; 2]) {
+fn describe(options: &TiffStackOptions, n_channels: u32) -> (Vec<u8>, [u64; 2]) {
     let mut text = String::from("ImageJ=1.54f\n");
     let mut counts = [0; 2];
     for (count, key) in counts.iter_mut().zip(["images=", "frames="]) {
+        if key == "frames=" && n_channels > 1 {
+            text.push_str(&format!("channels={n_channels}\n"));
+        }
         text.push_str(key);
         *count = u64::from(DESCRIPTION_OFFSET) + text.len() as u64;
         text.push_str(&"0".repeat(COUNT_DIGITS));
