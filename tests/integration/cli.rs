@@ -4,6 +4,7 @@
 //! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows, `find` beads instead of a ROI list.
 
 mod chain;
+mod config;
 mod find;
 mod inputs;
 mod isolated;

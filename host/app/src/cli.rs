@@ -1,6 +1,7 @@
 //! The command line: which commands there are, what all of them share, and how they end.
 
 mod check;
+mod config;
 mod demo;
 mod find;
 mod frames;
@@ -43,6 +44,9 @@ struct Shared {
     /// Run this method, with all of its library, in a process of its own; may be given several times
     #[arg(long, global = true, value_name = "METHOD")]
     isolate: Vec<String>,
+    /// Say more on standard error; twice for what only developers want to know
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -56,6 +60,9 @@ enum Command {
     /// Build and look at Z-LUTs
     #[command(subcommand)]
     Zlut(zlut::Zlut),
+    /// Write and check the description of your experiment, rig.toml
+    #[command(subcommand)]
+    Config(config::Config),
     /// See what plugins were found, and what they offer
     #[command(subcommand)]
     Plugins(plugins::Plugins),
@@ -92,15 +99,11 @@ impl Context {
 
 /// Reads the arguments, runs the command, prints its outcome.
 pub(crate) fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TETHERSCOPE_LOG");
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
-        .with_writer(std::io::stderr)
-        .init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => return usage(&e),
     };
+    crate::log_file::start(cli.shared.verbose);
     let cancel = CancelToken::new();
     let on_signal = cancel.clone();
     // Without a handler Ctrl-C still ends the program; only the tidy end is lost.
@@ -111,6 +114,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Simulate(c) => c.run(&context),
         Command::Track(c) => c.run(&context),
         Command::Zlut(c) => c.run(&context),
+        Command::Config(c) => c.run(&context),
         Command::Plugins(c) => c.run(&context),
         Command::Completions(c) => c.run(),
         Command::Man => shell::man(),

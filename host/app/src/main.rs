@@ -4,6 +4,10 @@
 //! 1 checked and not fine, 2 error.
 
 mod cli;
+mod log_file;
+// Who acquires uses the rest.
+#[allow(dead_code)]
+mod rig_file;
 
 fn main() -> std::process::ExitCode {
     // The same executable is the child in which unknown libraries are loaded first.

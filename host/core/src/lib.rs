@@ -13,6 +13,7 @@ mod ledger;
 mod live_camera;
 mod optics;
 mod plan;
+pub mod rig;
 mod ring;
 mod rows;
 mod run;

@@ -3,6 +3,7 @@
 use super::client::{ClientId, RequestId};
 use super::refusal::Refusal;
 use super::snapshot::SettingView;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,7 +81,7 @@ pub struct NewRoi {
 }
 
 /// What a bead is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BeadRole {
     /// Measured.
@@ -147,7 +148,7 @@ pub enum BeadsCommand {
 }
 
 /// What is done with the frames of a running camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DataMode {
     /// Track.
@@ -181,7 +182,7 @@ impl DataMode {
 }
 
 /// Bounds of a batch: whichever comes first ends it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchLimits {
     /// Frames; 1 for feedback.
@@ -437,7 +438,7 @@ pub struct RecordingRequest {
 }
 
 /// What a capture holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Captured {
     /// Full frames.
