@@ -27,10 +27,11 @@ pub use focus::{FOCUS_COLUMNS, FocusRow, read_focus, write_focus};
 pub use png_out::write_png;
 pub use recording::{
     ChannelName, Condition, DEFAULT_MAX_FILE_BYTES, Damage, DataRate, DiskSpace, EventRecord, FileEntry, FileState,
-    FinishReport, FrameCondition, FrameRecord, FramesReader, GapRecord, KEEP_FREE_BYTES, Metadata, PlaneFormat,
-    PlaneView, ProfileRow, RECORDING_VERSION, Recording, RecordingOptions, RecordingState, RecordingWriter, RoiPlace,
-    RoiStackOptions, StackOptions, StageSample, StoredFrame, Stream, SyncHandle, TrackSetId, TrackSetInfo,
-    TrackSetOptions, TracksReader, WriterIdentity, crop_rois, disk_space, seconds_left,
+    FinishReport, FrameCondition, FrameRecord, FramesReader, GapRecord, KEEP_FREE_BYTES, MendedFile, Metadata,
+    PlaneFormat, PlaneView, ProfileRow, RECORDING_VERSION, Recording, RecordingOptions, RecordingState,
+    RecordingWriter, RecoverReport, RoiPlace, RoiStackOptions, StackOptions, StageSample, StoredFrame, Stream,
+    SyncHandle, TrackSetId, TrackSetInfo, TrackSetOptions, TracksReader, WriterIdentity, crop_rois, disk_space,
+    recover, seconds_left,
 };
 pub use rois::{ROI_COLUMNS, Roi, common_size, read_rois, write_rois};
 pub use rows::{ROW_COLUMNS, ROWS_VERSION, ROWS_VERSION_KEY, Row, RowsReader, RowsWriter, read_rows};

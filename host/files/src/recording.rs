@@ -28,6 +28,7 @@ mod names;
 mod options;
 mod reader;
 mod records;
+mod recover;
 mod shared;
 mod space;
 mod stack;
@@ -49,6 +50,7 @@ pub use records::{
     ChannelName, DEFAULT_MAX_FILE_BYTES, EventRecord, FrameRecord, GapRecord, PlaneView, RoiPlace, StackOptions,
     StageSample,
 };
+pub use recover::{MendedFile, RecoverReport, recover};
 pub use shared::SyncHandle;
 pub use space::{DataRate, DiskSpace, KEEP_FREE_BYTES, disk_space, seconds_left};
 pub use stack::crop_rois;

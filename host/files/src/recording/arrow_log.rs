@@ -211,6 +211,16 @@ impl ArrowLogReader {
         self.good_end
     }
 
+    /// Whether the message that a record speaks of is there and matches.
+    pub(crate) fn is_whole(file: &mut File, length: u64, record: &CrcRecord) -> bool {
+        if record.end > length {
+            return false;
+        }
+        let mut bytes = vec![0; (record.end - record.start) as usize];
+        let read = file.seek(SeekFrom::Start(record.start)).and_then(|_| file.read_exact(&mut bytes));
+        read.is_ok() && crc32c::crc32c(&bytes) == record.crc
+    }
+
     fn tell(&mut self, what: &str, n_lost: Option<u64>) {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.damage.push(Damage { file, what: what.to_owned(), n_lost });

@@ -44,6 +44,11 @@ pub(crate) struct FinishedFile {
 }
 
 impl FinishedFile {
+    /// Rows, profiles or frames in it.
+    pub(crate) fn n_records(&self) -> u64 {
+        self.n_records
+    }
+
     /// Enters the file into the metadata.
     pub(crate) fn enter(&self, metadata: &mut Metadata) {
         if let Some(old) = &self.replaces {
@@ -174,7 +179,14 @@ fn read_log(log: &Path, crc: &Path, mut each: impl FnMut(&[Row]) -> Result<()>) 
         sum.add(&rows);
         each(&rows)?;
     }
-    Ok((sum, reader.damage().to_vec()))
+    let mut damage = reader.damage().to_vec();
+    let length = std::fs::metadata(log).map_err(|e| FileError::reading(log, &e))?.len();
+    if length > reader.good_end() && damage.is_empty() {
+        let n = length - reader.good_end();
+        let file = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        damage.push(Damage { file, what: format!("{n} bytes at its end are of no whole batch"), n_lost: None });
+    }
+    Ok((sum, damage))
 }
 
 fn sum_of_parquet(path: &Path) -> Result<RowsSum> {

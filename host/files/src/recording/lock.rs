@@ -55,6 +55,12 @@ impl DirLock {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
+    /// Gives the right back before its end.
+    pub(crate) fn release(&self) {
+        // If it can't be, its end does it.
+        let _ = self.file.unlock();
+    }
+
     /// Whether the folder that was locked still has its name.
     pub(crate) fn still_in(&self, dir: &Path) -> bool {
         let there = std::fs::metadata(dir.join(LOCK));

@@ -120,16 +120,20 @@ impl Recording {
         for set in self.track_sets() {
             let mut reader = self.tracks(&set)?;
             let mut rows = Vec::new();
-            while reader.read_batch(&mut rows)? > 0 {
-                rows.clear();
-            }
-            damage.extend(reader.damage().iter().cloned());
+            let read = loop {
+                match reader.read_batch(&mut rows) {
+                    Ok(0) => break Ok(reader.damage().to_vec()),
+                    Ok(_) => rows.clear(),
+                    Err(error) => break Err(error),
+                }
+            };
+            damage.extend(told(&format!("tracks.{set}"), read)?);
         }
         for part in &self.parts {
             if let Stream::Profiles(set) = &part.stream
                 && part.part == self.parts.iter().filter(|p| p.stream == part.stream).map(|p| p.part).min().unwrap_or(0)
             {
-                damage.extend(self.profiles(set, |_| {})?);
+                damage.extend(told(&part.stream.name(), self.profiles(set, |_| {}))?);
             }
         }
         for mut frames in [self.frames()?, self.rois()?] {
@@ -189,6 +193,16 @@ impl Recording {
             format!("this recording has no {what} of that name"),
             if sets.is_empty() { "it has no track set".to_owned() } else { format!("it has: {}", sets.join(", ")) },
         ))
+    }
+}
+
+/// A file that can't be read because it is damaged is damage; other errors stay errors.
+fn told(file: &str, read: Result<Vec<Damage>>) -> Result<Vec<Damage>> {
+    match read {
+        Err(error) if matches!(error.kind(), crate::ErrorKind::Damaged | crate::ErrorKind::Malformed) => {
+            Ok(vec![Damage { file: file.to_owned(), what: error.cause().to_owned(), n_lost: None }])
+        }
+        other => other,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::finalise::{self, ClosedPart};
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) open: OpenFiles,
     metadata: Mutex<MetadataOnDisk>,
     closed: Mutex<VecDeque<ClosedPart>>,
+    /// The writer is gone; nothing may be written any more.
+    ended: AtomicBool,
     /// Held while a part is finished, so that the writer can wait for it.
     finishing: Mutex<()>,
 }
@@ -37,6 +40,7 @@ impl Shared {
             open: OpenFiles::default(),
             metadata: Mutex::new(MetadataOnDisk { now: metadata, dirty: true }),
             closed: Mutex::default(),
+            ended: AtomicBool::new(false),
             finishing: Mutex::default(),
         }
     }
@@ -56,7 +60,7 @@ impl Shared {
     pub(crate) fn write_metadata(&self) -> Result<()> {
         // Held while writing: two writers would else replace the newer by the older.
         let mut metadata = held(&self.metadata);
-        if !metadata.dirty {
+        if !metadata.dirty || self.has_ended() {
             return Ok(());
         }
         let written = match metadata.now.replace(&self.dir) {
@@ -68,6 +72,16 @@ impl Shared {
         };
         metadata.dirty = written.is_err();
         written
+    }
+
+    /// Writes down what went wrong without an end of anything.
+    pub(crate) fn note(&self, problem: &FileError) {
+        let text = problem.to_string().replace('\n', ": ");
+        self.change(|m| {
+            if !m.problems.contains(&text) {
+                m.problems.push(text);
+            }
+        });
     }
 
     /// Makes room on a full disk, once.
@@ -89,6 +103,19 @@ impl Shared {
         ))
     }
 
+    /// Gives the folder free, whoever still has a handle.
+    pub(crate) fn end(&self) {
+        // Waits for who is writing.
+        let _finishing = held(&self.finishing);
+        let _metadata = held(&self.metadata);
+        self.ended.store(true, Ordering::Release);
+        self.lock.release();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     pub(crate) fn push_closed(&self, part: ClosedPart) {
         held(&self.closed).push_back(part);
     }
@@ -96,6 +123,9 @@ impl Shared {
     /// Finishes one closed part, if there is one. `Ok(false)`: there was none.
     pub(crate) fn finish_next(&self) -> Result<bool> {
         let _finishing = held(&self.finishing);
+        if self.has_ended() {
+            return Ok(false);
+        }
         let Some(part) = held(&self.closed).pop_front() else { return Ok(false) };
         let metadata = self.metadata();
         let finished = finalise::finish_part(&self.dir, &part, &metadata);
@@ -127,7 +157,11 @@ impl SyncHandle {
     /// Writes everything that was appended so far to the disk, and the metadata if they changed. Call it once a second,
     /// from a thread that may wait (10 to 100 ms, and seconds on a bad disk). Also notices that the folder was moved or
     /// removed. After an error the recording goes on, but what was written since the last sync may not survive a power cut.
+    /// Once the writer is gone there is nothing left to do.
     pub fn sync(&self) -> Result<()> {
+        if self.shared.has_ended() {
+            return Ok(());
+        }
         self.shared.check_folder()?;
         let files = self.shared.open.sync(&self.shared.dir);
         files.and(self.shared.write_metadata())

@@ -93,8 +93,8 @@ pub fn seconds_left(free_bytes: u64, unfinished_log_bytes: u64, rate: DataRate) 
 }
 
 /// Refuses a start for which there is not enough space. Where the space can't be asked for, nothing is refused.
-pub(crate) fn require(dir: &Path, ask: &Path, needed_bytes: u64) -> Result<()> {
-    let Some(space) = disk_space(ask)? else { return Ok(()) };
+pub(crate) fn require(dir: &Path, needed_bytes: u64) -> Result<()> {
+    let Some(space) = disk_space(dir)? else { return Ok(()) };
     let needed = needed_bytes.saturating_add(KEEP_FREE_BYTES);
     if space.free_bytes >= needed {
         return Ok(());
@@ -128,7 +128,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         if let Some(space) = disk_space(dir.path()).unwrap() {
             assert!(space.total_bytes > 0);
-            let error = require(dir.path(), dir.path(), u64::MAX).unwrap_err();
+            let error = require(dir.path(), u64::MAX).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DiskFull);
             assert_eq!(error.to_string().lines().count(), 3);
         }

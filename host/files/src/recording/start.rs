@@ -22,6 +22,20 @@ const CANNOT: &str = "cannot begin a recording in";
 const RESERVE_BYTES: usize = 1 << 20;
 
 pub(super) fn create(dir: &Path, options: &RecordingOptions) -> Result<RecordingWriter> {
+    create_with(dir, options, |dir| space::require(dir, options.needed_bytes))
+}
+
+/// As [`create`], on a disk that is too small to begin with.
+#[cfg(test)]
+pub(super) fn create_in_any_space(dir: &Path, options: &RecordingOptions) -> Result<RecordingWriter> {
+    create_with(dir, options, |_| Ok(()))
+}
+
+fn create_with(
+    dir: &Path,
+    options: &RecordingOptions,
+    require_space: impl FnOnce(&Path) -> Result<()>,
+) -> Result<RecordingWriter> {
     options.track_sets.iter().try_for_each(|s| names::check_set(dir, &s.id))?;
     let made = make_folder(dir)?;
     if !made {
@@ -38,7 +52,7 @@ pub(super) fn create(dir: &Path, options: &RecordingOptions) -> Result<Recording
             let _ = std::fs::remove_dir(dir);
         }
     })?;
-    begin(dir, lock, options).inspect_err(|_| clear(dir, made))
+    require_space(dir).and_then(|()| begin(dir, lock, options)).inspect_err(|_| clear(dir, made))
 }
 
 /// Opens a finished recording for further track sets.
@@ -80,7 +94,6 @@ pub(super) fn reopen(dir: &Path) -> Result<RecordingWriter> {
 }
 
 fn begin(dir: &Path, lock: DirLock, options: &RecordingOptions) -> Result<RecordingWriter> {
-    space::require(dir, dir, options.needed_bytes)?;
     let shared = Arc::new(Shared::new(dir.to_owned(), lock, Metadata::begin(dir, options.sections.clone())));
     reserve(dir)?;
     let lines = |name: &str| {

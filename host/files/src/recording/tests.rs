@@ -9,6 +9,8 @@ use super::*;
 use crate::rows::Row;
 use crate::{ErrorKind, GreyDepth};
 
+mod starts;
+mod torn;
 mod whole;
 
 /// Rows of `n_beads` beads in frames `frames`, with awkward values among them.

@@ -1,6 +1,6 @@
 //! A video over all its parts: a new file at the size limit, when asked, and when the beads of ROI stacks change.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::finalise::ClosedPart;
 use super::index::IndexHeader;
@@ -19,7 +19,7 @@ pub(crate) struct VideoLog {
     beads: Option<Vec<u32>>,
     now: LiveStack,
     part: u32,
-    pub(crate) begun: Instant,
+    begun: Instant,
     done_bytes: u64,
 }
 
@@ -57,6 +57,16 @@ impl VideoLog {
 
     fn make_room(&mut self, shared: &Shared) -> Result<()> {
         if self.now.is_full(self.options.max_file_bytes) { self.rotate(shared) } else { Ok(()) }
+    }
+
+    /// Rotates after a time. A rotation that fails is noted, and the old file goes on: no frame is lost by it.
+    pub(crate) fn rotate_if_due(&mut self, shared: &Shared, every: Option<Duration>) {
+        if every.is_some_and(|every| self.begun.elapsed() >= every)
+            && let Err(error) = self.rotate(shared)
+        {
+            self.begun = Instant::now();
+            shared.note(&error);
+        }
     }
 
     /// Goes on in a new file. If that can't be made, the old one goes on.

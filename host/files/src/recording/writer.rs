@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -104,11 +105,13 @@ impl RecordingWriter {
         let due = self.rotate_every;
         let shared = self.shared.clone();
         let log = self.log(set)?;
-        let appended = if due.is_some_and(|due| log.begun.elapsed() >= due) {
-            log.rotate(&shared).and_then(|()| log.append(rows))
-        } else {
-            log.append(rows)
-        };
+        if due.is_some_and(|due| log.begun.elapsed() >= due)
+            && let Err(error) = log.rotate(&shared)
+        {
+            log.begun = Instant::now();
+            shared.note(&error);
+        }
+        let appended = log.append(rows);
         self.noticed(appended)
     }
 
@@ -166,11 +169,8 @@ impl RecordingWriter {
         let due = self.rotate_every;
         let shared = self.shared.clone();
         let video = self.frames.as_mut().ok_or_else(|| not_begun(&shared.dir, "frames", "start_frames"))?;
-        let appended = if due.is_some_and(|due| video.begun.elapsed() >= due) {
-            video.rotate(&shared).and_then(|()| video.append_view(&shared, view, frame))
-        } else {
-            video.append_view(&shared, view, frame)
-        };
+        video.rotate_if_due(&shared, due);
+        let appended = video.append_view(&shared, view, frame);
         self.noticed(appended)
     }
 
@@ -198,11 +198,8 @@ impl RecordingWriter {
         let due = self.rotate_every;
         let shared = self.shared.clone();
         let video = self.rois.as_mut().ok_or_else(|| not_begun(&shared.dir, "ROI stacks", "start_rois"))?;
-        let appended = if due.is_some_and(|due| video.begun.elapsed() >= due) {
-            video.rotate(&shared).and_then(|()| video.append_rois(&shared, planes, places, frame))
-        } else {
-            video.append_rois(&shared, planes, places, frame)
-        };
+        video.rotate_if_due(&shared, due);
+        let appended = video.append_rois(&shared, planes, places, frame);
         self.noticed(appended)
     }
 
@@ -330,6 +327,12 @@ impl RecordingWriter {
             self.shared.give_reserve_back();
         }
         result
+    }
+}
+
+impl Drop for RecordingWriter {
+    fn drop(&mut self) {
+        self.shared.end();
     }
 }
 

@@ -174,6 +174,9 @@ impl Header {
     }
 }
 
+/// `IJIJ` and `labl` in little-endian order.
+const LABELS_MAGIC: &[u8; 8] = b"JIJIlbal";
+
 /// ImageJ's labels, one for each plane, as they stand in the file.
 #[derive(Debug)]
 pub(crate) struct Labels {
@@ -192,7 +195,7 @@ impl Labels {
     /// file) and how many, then UTF-16; beside it the size of the header and of each text.
     pub(crate) fn new(offset: u64, labels: &[String]) -> Option<Self> {
         let n = u32::try_from(labels.len()).ok()?;
-        let mut texts = b"JIJIlbal".to_vec();
+        let mut texts = LABELS_MAGIC.to_vec();
         texts.extend(n.to_le_bytes());
         let mut counts = (texts.len() as u32).to_le_bytes().to_vec();
         for label in labels {
@@ -205,6 +208,20 @@ impl Labels {
         u32::try_from(texts_offset + texts.len() as u64).ok()?;
         counts.extend(texts);
         Some(Self { n, counts_offset, offset: texts_offset as u32, n_bytes, bytes: counts })
+    }
+}
+
+impl Labels {
+    /// Whether labels for `n_planes` stand where planes end.
+    pub(crate) fn begin_at(file: &std::fs::File, planes_end: u64, n_planes: u64) -> std::io::Result<bool> {
+        use std::io::{ErrorKind, Read, Seek, SeekFrom};
+        let mut file = file;
+        let mut magic = [0; 8];
+        file.seek(SeekFrom::Start(planes_end + planes_end % 2 + 4 * (n_planes + 1)))?;
+        match file.read_exact(&mut magic) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| magic == *LABELS_MAGIC),
+        }
     }
 }
 
