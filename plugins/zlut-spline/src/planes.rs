@@ -39,7 +39,10 @@ pub fn planes(sweep: &SweepView<'_>, host: &HostHandle) -> Result<SavedTable> {
         let frames: Vec<usize> = entries.iter().filter(tracked).copied().collect();
         let first = table.profiles.len();
         for bin in 0..n_bins {
-            let weight = |i: usize| sweep.weights.get(i * n_bins + bin).map_or(1.0, |&w| f64::from(w));
+            let weight = |i: usize| {
+                let weights = sweep.weights.get(i * n_bins..(i + 1) * n_bins).unwrap_or_default();
+                known(weights).get(bin).map_or(1.0, |&w| f64::from(w))
+            };
             let (mean, variance) = mean_and_variance(frames.iter().map(|&i| (sweep.profile(i)[bin], weight(i))));
             table.profiles.push(mean);
             table.variance.push(variance);
@@ -56,6 +59,11 @@ pub fn planes(sweep: &SweepView<'_>, host: &HostHandle) -> Result<SavedTable> {
         table.variance.clear();
     }
     Ok(table)
+}
+
+/// The weights of a row; empty for a tracker that wrote none, whose rows the host hands on as it prepared them: all NaN.
+pub fn known(weights: &[f32]) -> &[f32] {
+    if weights.iter().all(|w| w.is_nan()) { &[] } else { weights }
 }
 
 /// Weighted mean of the finite values, and the variance of that mean from their scatter; NaN without, or with fewer than

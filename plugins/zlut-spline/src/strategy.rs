@@ -189,7 +189,10 @@ impl SplineWorker {
     }
 
     fn one(&mut self, row: LookupRow<'_, Table>) -> SplineFit {
-        let fit = self.lookup.execute(&row.table.splines, row.profile, row.weights).expect("the lengths were checked");
+        let fit = self
+            .lookup
+            .execute(&row.table.splines, row.profile, planes::known(row.weights))
+            .expect("the lengths were checked");
         row.fix.z_nm = fit.z_nm;
         row.fix.sigma_z_nm = fit.sigma_z_nm as f32;
         row.fix.quality = if fit.chi2.is_nan() { fit.explained } else { 1.0 / fit.chi2.max(1.0) } as f32;

@@ -165,6 +165,24 @@ fn frames_of_a_plane_count_by_their_pixels() {
 }
 
 #[test]
+fn a_tracker_that_writes_no_weights_is_one_without() {
+    let frames: Vec<_> = (-10..=10).map(|k| 100.0 * f64::from(k)).map(|z| (z, FOUND, profile(z))).collect();
+    // As the host prepares them.
+    let unwritten = vec![f32::NAN; frames.len() * N_BINS];
+    let (plain, built) = (table(), build(&frames, layout(), &unwritten).unwrap());
+    assert_eq!(Spline::save(&plain).unwrap().profiles, Spline::save(&built).unwrap().profiles);
+    let mut worker = strategy().worker(&config(), &layout()).unwrap();
+    let (shown, mut fixes) = (profile(37.0), [FOUND]);
+    let rois = RoisInImage::u8(&[], 0, (48, 48), &[(0, 0)]);
+    let tables = [&built];
+    let mut rows = LookupRows::new(&tables, &mut fixes, &shown, &unwritten[..N_BINS], N_BINS);
+    worker.lookup(&rois.batch(), &mut rows).unwrap();
+    let without = lookup(&mut worker, &plain, FOUND, &shown).unwrap();
+    assert!(without.z_nm.is_finite() && without.flags == 0, "{without:?}");
+    assert_eq!((fixes[0].z_nm, fixes[0].flags), (without.z_nm, without.flags));
+}
+
+#[test]
 fn a_saved_table_finds_the_same_bits() {
     // Frames that differ, so that there is a variance, and it smooths.
     let wobble = |z: f64, i: i32| -> Vec<f64> {
