@@ -17,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes of the child's last words that are kept.
 const MOST_WORDS: u64 = 4000;
 
+/// How long the last words of a child that has ended are waited for.
+const WORDS_WITHIN: Duration = Duration::from_millis(500);
+
 /// One check of one component.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -98,7 +101,11 @@ fn try_run(executable: Option<&Path>, job: &Job, limit: Duration) -> std::io::Re
     match said {
         Some(outcome) if status.success() => Ok(outcome),
         _ => {
-            // Not waited for: a process that the plugin started may hold the pipe open.
+            // Not waited for longer: a process that the plugin started may hold the pipe open.
+            let ended = Instant::now();
+            while !reader.is_finished() && ended.elapsed() < WORDS_WITHIN {
+                std::thread::sleep(LOOK_EVERY);
+            }
             let words = if reader.is_finished() { reader.join().unwrap_or_default() } else { String::new() };
             let words = if words.is_empty() { String::new() } else { format!("; its last words: {words}") };
             Ok(Outcome::Crashed(format!("{}{words}", ending(status))))

@@ -13,6 +13,7 @@ mod outcome;
 mod params;
 mod picture;
 mod raw;
+mod rows;
 mod runner;
 mod settings;
 mod slots;

@@ -3,16 +3,19 @@
 #![allow(unsafe_code)]
 
 mod devices;
+mod guarded;
 mod tracker;
+mod zlut;
 
 pub(crate) use devices::{RawCamera, RawStage};
 pub(crate) use tracker::{RawTracks, Wanted, track};
+pub(crate) use zlut::lookup;
 
 use crate::outcome::{Stop, fail};
 use crate::subject::Subject;
 use std::ffi::c_void;
-use tetherscope_loader::abi::{self, Host, LibraryTable, Param, Params, PluginEntry, Status, Str, Writer};
-use tetherscope_loader::{ParamSet, Value, now_ns};
+use tetherscope_loader::abi::{self, Batch, Host, LibraryTable, Param, Params, PluginEntry, Status, Str, Writer};
+use tetherscope_loader::{ParamSet, RoiSet, Value, now_ns};
 
 /// A host that has a clock and nothing else, which the interface allows.
 static HOST: Host = Host {
@@ -149,4 +152,23 @@ fn param(key: &str, value: &Value) -> Param {
         Value::Choice(v) => (p.kind, p.text_value) = (abi::PARAM_CHOICE, str_of(v)),
     }
     p
+}
+
+/// ROIs as they cross the interface, with their pixels at `base`. It points to what `rois` points to.
+fn batch_of(rois: &RoiSet<'_>, base: *const u8, len_bytes: usize) -> Batch {
+    Batch {
+        base,
+        len_bytes: len_bytes as u64,
+        offsets: rois.offsets.as_ptr(),
+        row_stride_bytes: rois.row_stride_bytes,
+        pixel_stride_bytes: rois.pixel_stride_bytes,
+        n_rois: rois.offsets.len() as u32,
+        w_px: rois.w_px,
+        h_px: rois.h_px,
+        pixel_format: rois.pixel_format,
+        reserved0: 0,
+        bead_ids: rois.bead_ids.as_ptr(),
+        frame_indices: rois.frame_indices.as_ptr(),
+        reserved: [0; 4],
+    }
 }

@@ -60,8 +60,7 @@ fn finite_or_flagged(fix: &Fix, side_px: usize, what: &str) -> Verdict {
     if is_lost(fix) {
         ensure!(x_px.is_nan() && y_px.is_nan(), "{what}: x is {x_px} and y is {y_px}: one lost axis loses the ROI");
         ensure!(flags & abi::FLAG_NOT_WRITTEN == 0, "{what}: the row was not written");
-        let by_itself = flags & !abi::FLAG_NON_FINITE != 0;
-        ensure!(by_itself || flags != 0, "{what}: NaN without a flag");
+        ensure!(flags != 0, "{what}: NaN without a flag");
         return Ok(());
     }
     let inside = |v: f64| v >= -0.5 && v <= side_px as f64 - 0.5;

@@ -13,7 +13,7 @@ use crate::outcome::{Stop, Verdict, ensure};
 use crate::picture::{MOST_ROIS, Picture, Placement, Roi, SIDE_PX, rings};
 use crate::subject::Subject;
 use ndarray::ArrayView2;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tetherscope_kernels::RadialProfile;
 use tetherscope_loader::{
     Fix, LookupBuffers, ParamSet, PluginError, ProfileLayout, SweepData, Table, TrackBuffers, TrackerStamp,
@@ -34,16 +34,32 @@ const END_NM: f64 = 2.0 * STEP_NM;
 const MARGIN: usize = 6;
 
 /// ROIs of beads at known z, as a tracker would hand them on.
-struct Material {
-    picture: Picture,
-    z_nm: Vec<f64>,
-    tracks: TrackBuffers,
-    layout: ProfileLayout,
-    config: WorkerConfig,
+#[derive(Clone)]
+pub(crate) struct Material {
+    pub(crate) picture: Picture,
+    pub(crate) z_nm: Vec<f64>,
+    pub(crate) tracks: TrackBuffers,
+    pub(crate) layout: ProfileLayout,
+    pub(crate) config: WorkerConfig,
 }
 
-/// Renders beads at these heights. `seed` makes the noise and the places, `oversample` the bins per pixel.
+/// Beads at these heights. `seed` makes the noise and the places, `oversample` the bins per pixel. Rendered once in a
+/// process, since that takes longer than most of what is done with them.
 fn material(z_nm: &[f64], seed: u64, oversample: usize) -> Material {
+    type Rendered = Vec<((Vec<u64>, u64, usize), Material)>;
+    static RENDERED: Mutex<Rendered> = Mutex::new(Vec::new());
+    let key = (z_nm.iter().map(|z| z.to_bits()).collect(), seed, oversample);
+    let known = |all: &Rendered| all.iter().find(|(k, _)| *k == key).map(|(_, material)| material.clone());
+    let all = || RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(material) = known(&all()) {
+        return material;
+    }
+    let made = render(z_nm, seed, oversample);
+    all().push((key, made.clone()));
+    made
+}
+
+fn render(z_nm: &[f64], seed: u64, oversample: usize) -> Material {
     let mut profile = RadialProfile::new(SIDE_PX, oversample).expect("ROIs of this size have a profile");
     let n_bins = profile.n_bins();
     let mut tracks = TrackBuffers { n_bins, ..TrackBuffers::default() };

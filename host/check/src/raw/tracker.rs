@@ -1,18 +1,13 @@
 //! `track` called with memory between guard bytes, and looked at before the host's checks touch it.
 #![allow(unsafe_code)]
 
-use super::{Raw, call, with_params};
+use super::guarded::{Guarded, PATTERN, PATTERN_F32, guard_fix, is_guard_fix};
+use super::{Raw, batch_of, call, with_params};
 use crate::outcome::{Stop, ensure};
 use crate::picture::Picture;
 use crate::subject::Subject;
-use tetherscope_loader::abi::{Batch, TrackOutput, TrackerTable};
-use tetherscope_loader::{Fix, ProfileLayout};
-
-/// Rows, or values, on each side of an output that nobody may touch.
-const GUARD: usize = 32;
-/// What stands in guards: a NaN that no arithmetic gives.
-const PATTERN: u64 = 0x7ff8_6775_6172_6421;
-const PATTERN_F32: u32 = 0x7fc0_6775;
+use tetherscope_loader::abi::{TrackOutput, TrackerTable};
+use tetherscope_loader::{Fix, ProfileLayout, WorkerConfig};
 
 /// Which outputs the host wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,38 +28,13 @@ pub(crate) struct RawTracks {
     pub(crate) input_changed: bool,
 }
 
-/// Memory for `n` values between two guards.
-struct Guarded<T> {
-    all: Vec<T>,
-    n: usize,
-}
-
-impl<T: Copy> Guarded<T> {
-    fn new(n: usize, guard: T, empty: T) -> Self {
-        let mut all = vec![guard; n + 2 * GUARD];
-        all[GUARD..GUARD + n].fill(empty);
-        Self { all, n }
-    }
-
-    /// First value between the guards.
-    fn first(&mut self) -> *mut T {
-        // SAFETY: the vector has more than GUARD values. Made from the whole vector, so that a write into a guard is one
-        // into this very memory.
-        unsafe { self.all.as_mut_ptr().add(GUARD) }
-    }
-
-    /// Names the guards in which a value is no longer as it was.
-    fn changed(&self, name: &str, intact: impl Fn(&T) -> bool, into: &mut Vec<String>) {
-        for (guard, side) in [(&self.all[..GUARD], "before"), (&self.all[GUARD + self.n..], "after")] {
-            if !guard.iter().all(&intact) {
-                into.push(format!("{side} the {name}"));
-            }
-        }
-    }
-}
-
-/// Tracks a picture once, in a fresh worker.
-pub(crate) fn track(subject: &Subject, picture: &Picture, wanted: Wanted) -> Result<RawTracks, Stop> {
+/// Tracks a picture once, in a fresh worker that is told this of the camera.
+pub(crate) fn track(
+    subject: &Subject,
+    picture: &Picture,
+    config: &WorkerConfig,
+    wanted: Wanted,
+) -> Result<RawTracks, Stop> {
     // SAFETY: trackers have this table; only they have this check.
     let raw = unsafe { Raw::<TrackerTable>::open(subject)? };
     let t = &raw.table;
@@ -79,13 +49,12 @@ pub(crate) fn track(subject: &Subject, picture: &Picture, wanted: Wanted) -> Res
         // SAFETY: the library's context, readable parameters, a valid place.
         call("create", |error| unsafe { create(raw.context, p, &mut instance, error) })
     })?;
-    let (config, mut layout) = (picture.config(), ProfileLayout::NONE);
+    let mut layout = ProfileLayout::NONE;
     // SAFETY: the instance is alive; all places are valid.
-    call("worker", |error| unsafe { make(instance, &config, &mut worker, &mut layout, error) })?;
+    call("worker", |error| unsafe { make(instance, config, &mut worker, &mut layout, error) })?;
     ensure!(layout.n_bins < 1 << 20, "it announces profiles of {} bins", layout.n_bins);
     let (n, n_values) = (picture.len(), picture.len() * layout.n_bins as usize);
-    let guard = Fix { x_px: f64::from_bits(PATTERN), y_px: f64::from_bits(PATTERN), flags: 0x5a5a_5a5a, ..Fix::EMPTY };
-    let mut fixes = Guarded::new(n, guard, Fix::EMPTY);
+    let mut fixes = Guarded::new(n, guard_fix(), Fix::EMPTY);
     let mut profiles = Guarded::new(n_values, f64::from_bits(PATTERN), f64::NAN);
     let mut weights = Guarded::new(n_values, f32::from_bits(PATTERN_F32), f32::NAN);
     let everything = wanted == Wanted::Everything;
@@ -104,21 +73,7 @@ pub(crate) fn track(subject: &Subject, picture: &Picture, wanted: Wanted) -> Res
     // SAFETY: `memory` has room for all bytes of the picture.
     unsafe { base.copy_from_nonoverlapping(before.as_ptr(), before.len()) };
     let rois = picture.rois();
-    let batch = Batch {
-        base,
-        len_bytes: before.len() as u64,
-        offsets: rois.offsets.as_ptr(),
-        row_stride_bytes: rois.row_stride_bytes,
-        pixel_stride_bytes: rois.pixel_stride_bytes,
-        n_rois: n as u32,
-        w_px: rois.w_px,
-        h_px: rois.h_px,
-        pixel_format: rois.pixel_format,
-        reserved0: 0,
-        bead_ids: rois.bead_ids.as_ptr(),
-        frame_indices: rois.frame_indices.as_ptr(),
-        reserved: [0; 4],
-    };
+    let batch = batch_of(&rois, base, before.len());
     // SAFETY: the worker is alive and ours alone; batch and output describe memory that lives through the call.
     let done = call("track", |error| unsafe { track(worker, &batch, &output, error) });
     // SAFETY: made above, freed once, the worker first.
@@ -128,11 +83,10 @@ pub(crate) fn track(subject: &Subject, picture: &Picture, wanted: Wanted) -> Res
     }
     done?;
     let mut overwritten = Vec::new();
-    let intact = |f: &Fix| (f.x_px.to_bits(), f.y_px.to_bits(), f.flags) == (PATTERN, PATTERN, guard.flags);
-    fixes.changed("fixes", intact, &mut overwritten);
+    fixes.changed("fixes", is_guard_fix, &mut overwritten);
     profiles.changed("profiles", |v| v.to_bits() == PATTERN, &mut overwritten);
     weights.changed("weights", |v| v.to_bits() == PATTERN_F32, &mut overwritten);
     // SAFETY: as many bytes were copied there above.
     let after = unsafe { std::slice::from_raw_parts(base, before.len()) };
-    Ok(RawTracks { fixes: fixes.all[GUARD..GUARD + n].to_vec(), overwritten, input_changed: after != before })
+    Ok(RawTracks { fixes: fixes.values().to_vec(), overwritten, input_changed: after != before })
 }

@@ -5,6 +5,7 @@ use crate::checks::Check;
 use crate::outcome::{Stop, Verdict, ensure};
 use crate::picture::{Picture, Roi, SIDE_PX, noise, roi, some_beads};
 use crate::raw;
+use crate::rows::well_written;
 use crate::subject::Subject;
 use tetherscope_loader::{Fix, Kind, abi};
 
@@ -42,11 +43,6 @@ pub(crate) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Flags that only the host sets.
-const OF_THE_HOST: u32 = abi::FLAG_DEADLINE | abi::FLAG_PLUGIN_ERROR | abi::FLAG_NOT_WRITTEN;
-/// Flags that version 1 of the interface knows: eleven of the host and the methods, eight of the method itself.
-const KNOWN: u32 = ((abi::FLAG_NOT_WRITTEN << 1) - 1) | (0xff << 24);
-
 fn pictures(subject: &Subject) -> Vec<Roi> {
     let bits = usual_bits(subject);
     let mut rois = some_beads(8, bits);
@@ -56,7 +52,8 @@ fn pictures(subject: &Subject) -> Vec<Roi> {
 }
 
 fn raw_track(subject: &Subject, wanted: raw::Wanted) -> Result<raw::RawTracks, Stop> {
-    raw::track(subject, &Picture::new(&pictures(subject), usual_placement(subject)), wanted)
+    let picture = Picture::new(&pictures(subject), usual_placement(subject));
+    raw::track(subject, &picture, &picture.config(), wanted)
 }
 
 fn guards(subject: &Subject) -> Verdict {
@@ -90,17 +87,11 @@ fn optional_outputs(subject: &Subject) -> Verdict {
 
 fn flagged(subject: &Subject) -> Verdict {
     for (i, fix) in raw_track(subject, raw::Wanted::Everything)?.fixes.iter().enumerate() {
-        let Fix { x_px, y_px, z_nm, sigma_x_px, sigma_y_px, sigma_z_nm, quality, flags, .. } = *fix;
+        let Fix { x_px, y_px, flags, .. } = *fix;
         let both = x_px.is_finite() && y_px.is_finite();
         let lost = x_px.is_nan() && y_px.is_nan() && flags != 0;
         ensure!(both || lost, "ROI {i}: ({x_px}, {y_px}) with flags {flags:#x} is neither finite nor NaN and flagged");
-        ensure!(z_nm.is_nan() || z_nm.is_finite(), "ROI {i}: z is {z_nm}");
-        for (name, sigma) in [("x", sigma_x_px), ("y", sigma_y_px), ("z", sigma_z_nm)] {
-            ensure!(sigma.is_nan() || (sigma.is_finite() && sigma >= 0.0), "ROI {i}: the error of {name} is {sigma}");
-        }
-        ensure!(quality.is_nan() || (0.0..=1.0).contains(&quality), "ROI {i}: quality {quality} is not 0 to 1");
-        ensure!(flags & OF_THE_HOST == 0, "ROI {i}: flags {flags:#x} hold one that only the host sets");
-        ensure!(flags & !KNOWN == 0, "ROI {i}: flags {flags:#x} hold one that does not exist");
+        well_written(fix, &format!("ROI {i}"))?;
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Trackers: pictures on which there is nothing to find, or that tempt arithmetic.
 
-use super::{finite_or_flagged, instance, is_lost, same_rows, track, track_rois, usual_bits, usual_placement};
+use super::{finite_or_flagged, is_lost, same_rows, track_rois, usual_bits, usual_placement};
 use crate::checks::Check;
-use crate::outcome::{Verdict, ensure};
+use crate::outcome::{Stop, Verdict, ensure};
 use crate::picture::{Picture, Roi, SIDE_PX, noise, roi};
+use crate::raw;
 use crate::subject::Subject;
-use tetherscope_loader::{Kind, WorkerConfig};
+use tetherscope_loader::{Fix, Kind, WorkerConfig};
 
 pub(crate) const CHECKS: &[Check] = &[
     Check {
@@ -38,11 +39,16 @@ fn white(subject: &Subject) -> u16 {
     ((1_u32 << usual_bits(subject)) - 1) as u16
 }
 
+/// Rows as the tracker writes them: the host would give a flag to a NaN that has none.
+fn written(subject: &Subject, picture: &Picture, config: &WorkerConfig) -> Result<Vec<Fix>, Stop> {
+    Ok(raw::track(subject, picture, config, raw::Wanted::Everything)?.fixes)
+}
+
 fn constant(subject: &Subject) -> Verdict {
     let white = white(subject);
     for value in [0, white / 2, white] {
-        let out = track_rois(subject, &[roi(SIDE_PX, |_, _| value)], usual_placement(subject))?;
-        let fix = &out.fixes[0];
+        let picture = Picture::new(&[roi(SIDE_PX, |_, _| value)], usual_placement(subject));
+        let fix = &written(subject, &picture, &picture.config())?[0];
         let what = format!("all pixels at {value}");
         ensure!(is_lost(fix), "{what}: a bead is found at ({:.2}, {:.2}), flags {:#x}", fix.x_px, fix.y_px, fix.flags);
         finite_or_flagged(fix, SIDE_PX, &what)?;
@@ -52,8 +58,8 @@ fn constant(subject: &Subject) -> Verdict {
 
 fn noise_only(subject: &Subject) -> Verdict {
     let rois: Vec<Roi> = (0..20).map(|seed| noise(SIDE_PX, usual_bits(subject), seed)).collect();
-    let out = track_rois(subject, &rois, usual_placement(subject))?;
-    for (i, fix) in out.fixes.iter().enumerate() {
+    let picture = Picture::new(&rois, usual_placement(subject));
+    for (i, fix) in written(subject, &picture, &picture.config())?.iter().enumerate() {
         finite_or_flagged(fix, SIDE_PX, &format!("noise {i}"))?;
     }
     Ok(())
@@ -84,9 +90,7 @@ fn nan_producing(subject: &Subject) -> Verdict {
     let unknown = WorkerConfig { saturation_adu: nan, nm_per_px: nan, ..known };
     let zero = WorkerConfig { gain_e_per_adu: 0.0, read_noise_e: 0.0, offset_adu: 0.0, ..known };
     for (config, told) in [(known, "usual figures"), (unknown, "unknown figures"), (zero, "figures of zero")] {
-        let mut worker = instance(subject)?.worker(&config)?;
-        let out = track(&mut worker, &picture)?;
-        for (fix, name) in out.fixes.iter().zip(&names) {
+        for (fix, name) in written(subject, &picture, &config)?.iter().zip(&names) {
             let what = format!("{name}, {told}");
             finite_or_flagged(fix, SIDE_PX, &what)?;
         }

@@ -4,6 +4,8 @@ use super::{FIRST_NM, LAST_NM, Rig, STEP_NM, Z_NM, blackened, build, finds_z, lo
 use crate::checks::Check;
 use crate::outcome::{Stop, Verdict, ensure};
 use crate::picture::{Picture, Placement, Roi, SIDE_PX, noise, not_offered};
+use crate::raw;
+use crate::rows::well_written;
 use crate::subject::{Random, Subject};
 use tetherscope_loader::{Fix, Kind, abi};
 
@@ -41,8 +43,14 @@ pub(crate) const CHECKS: &[Check] = &[
     Check {
         name: "zlut.flagged",
         kind: Kind::Zlut,
-        proves: "No z is NaN without a flag of the strategy's own, or infinite; quality is 0 to 1.",
+        proves: "What the strategy itself writes is finite, or NaN and a flag: z, standard errors, quality, known flags.",
         run: flagged,
+    },
+    Check {
+        name: "zlut.guards",
+        kind: Kind::Zlut,
+        proves: "Nothing is written outside the rows of a batch: guard bytes before and after them stay, profiles and weights too.",
+        run: guards,
     },
     Check {
         name: "zlut.length-mismatch",
@@ -136,15 +144,26 @@ fn lost_rows(subject: &Subject) -> Verdict {
 }
 
 fn flagged(subject: &Subject) -> Verdict {
-    let rig = Rig::new(subject)?;
     let far = material(&[FIRST_NM - 600.0, LAST_NM + 600.0], 6, 1);
-    for of in [&rig.sweep, &noisy(6), &far] {
-        for (fix, z) in rig.lookup(of)?.iter().zip(&of.z_nm) {
-            // The host gives this flag to rows that came as NaN without any, or as infinite.
-            let by_host = fix.z_nm.is_nan() && fix.flags & !abi::FLAG_NON_FINITE == 0;
-            ensure!(!by_host, "the row of a bead at {z:.0} nm is not finite, and has no flag of the strategy");
-            ensure!(fix.flags & abi::FLAG_NOT_WRITTEN == 0, "the row of a bead at {z:.0} nm was not written");
+    let (sweep, noisy) = (super::sweep(), noisy(6));
+    let all = [&sweep, &noisy, &far];
+    for (of, seen) in all.iter().zip(raw::lookup(subject, &sweep, &all)?) {
+        for (fix, z) in seen.fixes.iter().zip(&of.z_nm) {
+            let what = format!("the row of a bead at {z:.0} nm");
+            let Fix { x_px, y_px, z_nm, flags, .. } = *fix;
+            let finite = [x_px, y_px, z_nm].iter().all(|v| v.is_finite());
+            ensure!(finite || flags != 0, "{what} is ({x_px}, {y_px}), z {z_nm}, and has no flag");
+            ensure!(!x_px.is_infinite() && !y_px.is_infinite(), "{what} is ({x_px}, {y_px})");
+            well_written(fix, &what)?;
         }
+    }
+    Ok(())
+}
+
+fn guards(subject: &Subject) -> Verdict {
+    let (sweep, of) = (super::sweep(), material(&planes()[6..19], 17, 1));
+    for seen in raw::lookup(subject, &sweep, &[&of])? {
+        ensure!(seen.overwritten.is_empty(), "it writes outside its memory: {}", seen.overwritten.join(", "));
     }
     Ok(())
 }
