@@ -1,5 +1,5 @@
-//! A program that is nothing but a helper child of the loader, as `tetherscope` is with its first line; and, as
-//! `host MODE LIBRARY`, a host of isolated plugins that a test can kill.
+//! A program that is nothing but a helper child of the loader and of the suite of checks, as `tetherscope` is with its
+//! first lines; and, as `host MODE LIBRARY`, a host of isolated plugins that a test can kill.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,6 +10,7 @@ use tetherscope_loader::{
 
 fn main() {
     tetherscope_loader::run_if_child();
+    tetherscope_check::run_if_child();
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["host", mode, library] => host(mode, Path::new(library)),

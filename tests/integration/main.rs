@@ -4,6 +4,7 @@ mod abi_layout;
 mod abi_source;
 mod author;
 mod c_header;
+mod check;
 mod cli;
 mod finder;
 mod golden;
