@@ -4,6 +4,7 @@
 //! ([`FrameSlots`]), the threads and the conversion from pixels to nanometres; it knows no widget, and files only
 //! through `tetherscope-files`.
 
+mod chain;
 // The engine's end of the control waits for the engine.
 #[allow(dead_code, unused_imports)]
 pub mod control;
@@ -12,6 +13,7 @@ mod find;
 mod ledger;
 mod live_camera;
 mod optics;
+mod piece;
 mod plan;
 pub mod rig;
 mod ring;

@@ -1,18 +1,14 @@
 //! What to do with each frame: which ROIs, which tracker, which tables. Checked as a whole before the first frame.
 
+use crate::chain::Chain;
 use crate::error::RunError;
 use crate::optics::Optics;
+use crate::piece::ROIS_PER_CALL;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use tetherscope_loader::{
-    CameraFormat, LookupBuffers, ProfileLayout, Table, TrackBuffers, Tracker, TrackerWorker, WorkerConfig,
-    ZlutStrategy, ZlutWorker, abi,
-};
+use std::sync::Arc;
+use tetherscope_loader::{CameraFormat, ProfileLayout, Table, Tracker, WorkerConfig, ZlutStrategy, abi};
 
 pub use tetherscope_files::Roi;
-
-/// ROIs that one call of a plugin gets: enough that the call costs nothing, few enough that all cores have work.
-pub(crate) const ROIS_PER_CALL: usize = 64;
 
 /// Tables by bead.
 #[derive(Clone)]
@@ -24,10 +20,26 @@ pub enum Tables {
 }
 
 impl Tables {
-    fn of(&self, bead: u32) -> Option<&Arc<Table>> {
+    pub(crate) fn of(&self, bead: u32) -> Option<&Arc<Table>> {
         match self {
             Tables::Shared(t) => Some(t),
             Tables::PerBead(all) => all.get(&bead),
+        }
+    }
+
+    /// Refuses tables whose profiles have other bins than the tracker's.
+    pub(crate) fn check_bins(&self, layout: &ProfileLayout) -> Result<(), RunError> {
+        let any = match self {
+            Tables::Shared(t) => Some(t),
+            Tables::PerBead(all) => all.values().next(),
+        };
+        match any {
+            Some(t) if t.layout().n_bins != layout.n_bins => Err(RunError::refused(
+                "cannot look z up",
+                format!("the Z-LUT's profiles have {} bins, the tracker's have {}", t.layout().n_bins, layout.n_bins),
+                "use the tracker, parameters and ROI size that the Z-LUT was made with",
+            )),
+            _ => Ok(()),
         }
     }
 }
@@ -53,23 +65,13 @@ pub struct PlanOptions {
     pub optics: Optics,
 }
 
-/// What one thread needs to track.
-pub(crate) struct Workers {
-    tracker: TrackerWorker,
-    zlut: Option<ZlutWorker>,
-    lookup: LookupBuffers,
-    pub(crate) tracks: TrackBuffers,
-}
-
 /// A checked plan for frames of one format. Gives out workers from a free list, never by thread.
 pub struct Plan {
-    options: PlanOptions,
+    chain: Arc<Chain>,
+    optics: Optics,
     rois: Vec<Roi>,
     inside: Vec<bool>,
-    tables: Vec<Arc<Table>>,
-    config: WorkerConfig,
-    layout: ProfileLayout,
-    free: Mutex<Vec<Workers>>,
+    tables: Vec<Option<Arc<Table>>>,
 }
 
 impl Plan {
@@ -100,17 +102,33 @@ impl Plan {
                 "check the ROI file: x_px, y_px is the top-left pixel, and the list must belong to this video",
             ));
         }
-        let tables = match &options.zlut {
-            None => Vec::new(),
-            Some(z) => tables_of(z, &rois)?,
-        };
+        if let Some(zlut) = &options.zlut {
+            refuse_beads_without_table(&zlut.tables, &rois)?;
+        }
         let config = options.optics.worker_config(format, w_px, h_px, ROIS_PER_CALL as u32);
-        let mut plan =
-            Self { options, rois, inside, tables, config, layout: ProfileLayout::NONE, free: Mutex::new(Vec::new()) };
-        let first = plan.make_workers()?;
-        plan.layout = *first.tracker.layout();
-        plan.give_back(first);
-        Ok(plan)
+        let (strategy, tables) = options.zlut.map(|z| (z.strategy, z.tables)).unzip();
+        let chain = Arc::new(Chain::new(options.tracker, strategy, config)?);
+        Self::of_chain(chain, options.optics, tables.as_ref(), rois, format)
+    }
+
+    /// For ROIs of the chain's shape, some of which may lie outside the frame or have no table. Makes no worker.
+    pub(crate) fn of_chain(
+        chain: Arc<Chain>,
+        optics: Optics,
+        tables: Option<&Tables>,
+        rois: Vec<Roi>,
+        format: &CameraFormat,
+    ) -> Result<Self, RunError> {
+        if let Some(tables) = tables {
+            tables.check_bins(chain.layout())?;
+        }
+        let inside = rois.iter().map(|r| is_inside(r, format)).collect();
+        let tables = rois.iter().map(|r| tables.and_then(|t| t.of(r.bead)).cloned()).collect();
+        Ok(Self { chain, optics, rois, inside, tables })
+    }
+
+    pub(crate) fn chain(&self) -> &Arc<Chain> {
+        &self.chain
     }
 
     /// The ROIs, in the order of the results of a frame.
@@ -125,27 +143,27 @@ impl Plan {
 
     /// Geometry of the tracker's profiles.
     pub fn layout(&self) -> &ProfileLayout {
-        &self.layout
+        self.chain.layout()
     }
 
     /// What workers were told.
     pub fn config(&self) -> &WorkerConfig {
-        &self.config
+        self.chain.config()
     }
 
     /// Scale and noise.
     pub fn optics(&self) -> &Optics {
-        &self.options.optics
+        &self.optics
     }
 
     /// The tracker.
     pub fn tracker(&self) -> &Arc<Tracker> {
-        &self.options.tracker
+        self.chain.tracker()
     }
 
     /// The strategy, if z is looked up.
     pub fn strategy(&self) -> Option<&Arc<ZlutStrategy>> {
-        self.options.zlut.as_ref().map(|z| &z.strategy)
+        self.chain.strategy()
     }
 
     pub(crate) fn is_inside(&self, roi: usize) -> bool {
@@ -153,59 +171,12 @@ impl Plan {
     }
 
     pub(crate) fn table(&self, roi: usize) -> Option<&Table> {
-        self.tables.get(roi).map(|t| &**t)
-    }
-
-    fn make_workers(&self) -> Result<Workers, RunError> {
-        let tracker = self.options.tracker.worker(&self.config)?;
-        let layout = *tracker.layout();
-        let zlut = match &self.options.zlut {
-            None => None,
-            Some(z) => {
-                check_bins(z, &layout)?;
-                Some(z.strategy.worker(&self.config, &layout)?)
-            }
-        };
-        Ok(Workers { tracker, zlut, lookup: LookupBuffers::default(), tracks: TrackBuffers::default() })
+        self.tables[roi].as_deref()
     }
 
     /// Makes workers until `n` are free. Off the live path.
     pub(crate) fn prepare(&self, n: usize) -> Result<(), RunError> {
-        let there = self.free().len();
-        for _ in there..n {
-            let made = self.make_workers()?;
-            self.give_back(made);
-        }
-        Ok(())
-    }
-
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Workers>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Workers that nobody uses; made anew if all are in use.
-    pub(crate) fn take(&self) -> Result<Workers, RunError> {
-        let free = self.free().pop();
-        free.map_or_else(|| self.make_workers(), Ok)
-    }
-
-    pub(crate) fn give_back(&self, workers: Workers) {
-        self.free().push(workers);
-    }
-}
-
-impl Workers {
-    /// Tracks ROIs and looks their z up. An error is the plugin's; the rows then hold NaN and the flag that says so.
-    pub(crate) fn work(
-        &mut self,
-        rois: &tetherscope_loader::RoiSet<'_>,
-        tables: &[&Table],
-    ) -> Result<(), tetherscope_loader::PluginError> {
-        self.tracker.track(rois, &mut self.tracks)?;
-        match &mut self.zlut {
-            None => Ok(()),
-            Some(z) => z.lookup(rois, tables, &mut self.tracks, &mut self.lookup),
-        }
+        self.chain.prepare(n)
     }
 }
 
@@ -214,32 +185,17 @@ fn is_inside(roi: &Roi, format: &CameraFormat) -> bool {
     fits(roi.x_px, roi.w_px, format.width_px) && fits(roi.y_px, roi.h_px, format.height_px)
 }
 
-fn tables_of(zlut: &ZlutPlan, rois: &[Roi]) -> Result<Vec<Arc<Table>>, RunError> {
+fn refuse_beads_without_table(tables: &Tables, rois: &[Roi]) -> Result<(), RunError> {
     let without: Vec<String> =
-        rois.iter().filter(|r| zlut.tables.of(r.bead).is_none()).map(|r| r.bead.to_string()).collect();
-    if !without.is_empty() {
-        return Err(RunError::refused(
-            "cannot look z up",
-            format!("the Z-LUT has no table for bead {}", without.join(", ")),
-            "build the Z-LUT with the same ROI list, or leave these beads out of it",
-        ));
+        rois.iter().filter(|r| tables.of(r.bead).is_none()).map(|r| r.bead.to_string()).collect();
+    if without.is_empty() {
+        return Ok(());
     }
-    Ok(rois.iter().filter_map(|r| zlut.tables.of(r.bead).cloned()).collect())
-}
-
-fn check_bins(zlut: &ZlutPlan, layout: &ProfileLayout) -> Result<(), RunError> {
-    let any = match &zlut.tables {
-        Tables::Shared(t) => Some(t),
-        Tables::PerBead(all) => all.values().next(),
-    };
-    match any {
-        Some(t) if t.layout().n_bins != layout.n_bins => Err(RunError::refused(
-            "cannot look z up",
-            format!("the Z-LUT's profiles have {} bins, the tracker's have {}", t.layout().n_bins, layout.n_bins),
-            "use the tracker, parameters and ROI size that the Z-LUT was made with",
-        )),
-        _ => Ok(()),
-    }
+    Err(RunError::refused(
+        "cannot look z up",
+        format!("the Z-LUT has no table for bead {}", without.join(", ")),
+        "build the Z-LUT with the same ROI list, or leave these beads out of it",
+    ))
 }
 
 /// A row that was not tracked because its ROI is not wholly inside the frame.

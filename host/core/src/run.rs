@@ -1,17 +1,18 @@
 //! The offline run: every frame of a lossless source through tracker and Z-LUT, results in order.
 //!
 //! Frames are taken in groups. While one group is tracked on the pool, the camera fills the other half of the slots.
-//! A group is cut into pieces of [`crate::plan::ROIS_PER_CALL`] ROIs, whichever frames they belong to, and each piece is
+//! A group is cut into pieces of [`ROIS_PER_CALL`] ROIs, whichever frames they belong to, and each piece is
 //! one call of the plugins. Pieces write into their own part of the group's results, so nothing has to be put in order.
 
 use crate::error::RunError;
-use crate::plan::{AT_BORDER, Plan, ROIS_PER_CALL};
+use crate::piece::{Frames, Output, Piece, PixelGrid, ROIS_PER_CALL};
+use crate::plan::{AT_BORDER, Plan};
 use crate::source::{FrameMeta, FrameSource};
 use crate::unpack;
 use rayon::prelude::*;
 use std::sync::Mutex;
 use tetherscope_files::Roi;
-use tetherscope_loader::{CancelToken, Fix, FrameMemory, PluginError, ProfileLayout, RoiSet, Table, abi};
+use tetherscope_loader::{CancelToken, Fix, FrameMemory, PluginError, ProfileLayout};
 
 /// Most frames of a group.
 const MAX_GROUP_FRAMES: usize = 256;
@@ -59,19 +60,8 @@ impl TrackedBatch<'_> {
     /// Copies the pixels of one ROI, row by row without gaps; one byte a pixel, or two in the machine's order. Empty for
     /// a ROI that is not wholly inside the frame.
     pub fn copy_roi(&self, frame: usize, roi: usize, into: &mut Vec<u8>) {
-        into.clear();
-        let r = &self.rois[roi];
-        let (w, h) = (r.w_px as usize, r.h_px as usize);
-        let fits = r.x_px >= 0 && r.y_px >= 0 && r.x_px as usize + w <= self.pixels.width_px;
-        if !fits || r.y_px as usize + h > self.pixels.height_px {
-            return;
-        }
         let bytes = self.pixels.frame_bytes(&self.frames[frame], frame);
-        let size = self.pixels.bytes_per_px;
-        for y in 0..h {
-            let at = (r.y_px as usize + y) * self.pixels.row_stride_bytes + r.x_px as usize * size;
-            into.extend_from_slice(&bytes[at..at + w * size]);
-        }
+        self.pixels.grid.copy_roi(&bytes, &self.rois[roi], into);
     }
 }
 
@@ -98,13 +88,14 @@ pub struct RunSummary {
 struct Pixels<'a> {
     source: &'a FrameSource,
     unpacked: &'a [u16],
-    width_px: usize,
-    height_px: usize,
-    bytes_per_px: usize,
-    row_stride_bytes: usize,
+    grid: PixelGrid,
 }
 
 impl<'a> Pixels<'a> {
+    fn new(source: &'a FrameSource, unpacked: &'a [u16]) -> Self {
+        Self { source, unpacked, grid: PixelGrid::new(source.format(), !unpacked.is_empty()) }
+    }
+
     fn memory(&self) -> FrameMemory<'a> {
         if self.unpacked.is_empty() { self.source.slots().memory() } else { FrameMemory::from(self.unpacked) }
     }
@@ -114,7 +105,7 @@ impl<'a> Pixels<'a> {
         if self.unpacked.is_empty() {
             self.source.slots().offset_bytes(frame.slot) + self.source.format().image_offset_bytes
         } else {
-            (i * self.width_px * self.height_px * 2) as u64
+            (i * self.grid.width_px * self.grid.height_px * 2) as u64
         }
     }
 
@@ -123,7 +114,7 @@ impl<'a> Pixels<'a> {
             let offset = self.source.format().image_offset_bytes as usize;
             std::borrow::Cow::Borrowed(&self.source.slots().payload(frame.slot)[offset..])
         } else {
-            let n = self.width_px * self.height_px;
+            let n = self.grid.width_px * self.grid.height_px;
             let pixels = &self.unpacked[i * n..(i + 1) * n];
             std::borrow::Cow::Owned(pixels.iter().flat_map(|p| p.to_ne_bytes()).collect())
         }
@@ -223,23 +214,6 @@ pub fn run(
     Ok(summary)
 }
 
-impl<'a> Pixels<'a> {
-    fn new(source: &'a FrameSource, unpacked: &'a [u16]) -> Self {
-        let f = source.format();
-        let bytes_per_px = if f.pixel_format == abi::PIXEL_MONO8 { 1 } else { 2 };
-        let row_stride_bytes =
-            if unpacked.is_empty() { f.row_stride_bytes as usize } else { f.width_px as usize * bytes_per_px };
-        Self {
-            source,
-            unpacked,
-            width_px: f.width_px as usize,
-            height_px: f.height_px as usize,
-            bytes_per_px,
-            row_stride_bytes,
-        }
-    }
-}
-
 /// Results of one group, kept from group to group.
 #[derive(Default)]
 struct Results {
@@ -280,83 +254,21 @@ fn track_group(
         f.count += 1;
         f.first.get_or_insert_with(|| e.to_string());
     };
+    let offsets: Vec<u64> = group.iter().enumerate().map(|(i, f)| pixels.offset_bytes(f, i)).collect();
+    let indices: Vec<u64> = group.iter().map(|f| f.index).collect();
+    let frames = Frames { memory: pixels.memory(), offsets: &offsets, indices: &indices, grid: pixels.grid };
+    let piece = |piece: usize| Piece { plan, frames, first: piece * ROIS_PER_CALL };
     let per_piece = (ROIS_PER_CALL * results.n_bins).max(1);
     let fixes = results.fixes.par_chunks_mut(ROIS_PER_CALL);
     if results.n_bins == 0 {
-        fixes.enumerate().try_for_each(|(piece, fixes)| {
-            Piece { plan, pixels, group, piece }.track(fixes, &mut [], &mut [], &note)
+        fixes.enumerate().try_for_each(|(i, fixes)| {
+            piece(i).track(Output { fixes, profiles: &mut [], weights: &mut [] }, &note)
         })?;
     } else {
         let profiles = results.profiles.par_chunks_mut(per_piece).zip(results.weights.par_chunks_mut(per_piece));
-        fixes.zip(profiles).enumerate().try_for_each(|(piece, (fixes, (profiles, weights)))| {
-            Piece { plan, pixels, group, piece }.track(fixes, profiles, weights, &note)
+        fixes.zip(profiles).enumerate().try_for_each(|(i, (fixes, (profiles, weights)))| {
+            piece(i).track(Output { fixes, profiles, weights }, &note)
         })?;
     }
     Ok(failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
-}
-
-/// One call's worth of ROIs of a group.
-struct Piece<'a> {
-    plan: &'a Plan,
-    pixels: &'a Pixels<'a>,
-    group: &'a [FrameMeta],
-    piece: usize,
-}
-
-impl Piece<'_> {
-    /// Tracks the piece into its part of the results. Rows of ROIs outside the frame stay as they are: at_border.
-    fn track(
-        &self,
-        fixes: &mut [Fix],
-        profiles: &mut [f64],
-        weights: &mut [f32],
-        failed: &(dyn Fn(&PluginError) + Sync),
-    ) -> Result<(), RunError> {
-        let (plan, n_rois) = (self.plan, self.plan.rois().len());
-        let mut offsets = Vec::with_capacity(fixes.len());
-        let mut bead_ids = Vec::with_capacity(fixes.len());
-        let mut frame_indices = Vec::with_capacity(fixes.len());
-        let mut rows = Vec::with_capacity(fixes.len());
-        let mut tables: Vec<&Table> = Vec::with_capacity(fixes.len());
-        for row in 0..fixes.len() {
-            let (f, r) = ((self.piece * ROIS_PER_CALL + row) / n_rois, (self.piece * ROIS_PER_CALL + row) % n_rois);
-            if !plan.is_inside(r) {
-                continue;
-            }
-            let (frame, roi) = (&self.group[f], &plan.rois()[r]);
-            let in_frame = roi.y_px as u64 * self.pixels.row_stride_bytes as u64
-                + roi.x_px as u64 * self.pixels.bytes_per_px as u64;
-            offsets.push(self.pixels.offset_bytes(frame, f) + in_frame);
-            bead_ids.push(roi.bead);
-            frame_indices.push(frame.index);
-            rows.push(row);
-            tables.extend(plan.table(r));
-        }
-        let set = RoiSet {
-            memory: self.pixels.memory(),
-            offsets: &offsets,
-            row_stride_bytes: self.pixels.row_stride_bytes as u64,
-            pixel_stride_bytes: self.pixels.bytes_per_px as u32,
-            w_px: plan.config().w_px,
-            h_px: plan.config().h_px,
-            pixel_format: plan.config().pixel_format,
-            bead_ids: &bead_ids,
-            frame_indices: &frame_indices,
-        };
-        let mut workers = plan.take()?;
-        if let Err(e) = workers.work(&set, &tables) {
-            failed(&e);
-        }
-        let (tracks, n_bins) = (&workers.tracks, workers.tracks.n_bins);
-        for (i, &row) in rows.iter().enumerate() {
-            fixes[row] = tracks.fixes[i];
-            if !profiles.is_empty() {
-                let (from, to) = (i * n_bins..(i + 1) * n_bins, row * n_bins..(row + 1) * n_bins);
-                profiles[to.clone()].copy_from_slice(&tracks.profiles[from.clone()]);
-                weights[to].copy_from_slice(&tracks.weights[from]);
-            }
-        }
-        plan.give_back(workers);
-        Ok(())
-    }
 }
