@@ -14,4 +14,5 @@ mod golden_plugins;
 mod harness;
 mod house;
 mod isolation;
+mod live;
 mod loader;

@@ -13,7 +13,7 @@ mod snapshot;
 mod trace;
 
 pub use client::{Client, ClientId, Message, Picture, PicturePixels, RequestId};
-pub(crate) use client::{ClientSide, Hub, Request};
+pub(crate) use client::{Hub, Request};
 pub use command::{
     Answer, BatchLimits, BeadRole, BeadsCommand, CameraCommand, Captured, Command, DataMode, EngineCommand, FoundBead,
     MethodChoice, NewRoi, ParameterText, ProfileAnswer, RecordingCommand, RecordingRequest, Reply, StageCommand,

@@ -27,23 +27,34 @@ impl RowMaker {
         }
     }
 
-    /// UTC of the middle of a frame's exposure; None where nobody knows.
-    fn time_ns(&self, frame: &FrameMeta) -> Option<i64> {
-        let to_middle = match (self.time_instant, frame.exposure_ns) {
+    /// From the instant that a camera tells to the middle of the exposure.
+    pub(crate) fn middle_ns(&self, exposure_ns: Option<i64>) -> i64 {
+        match (self.time_instant, exposure_ns) {
             (abi::TIME_EXPOSURE_START, Some(e)) => e / 2,
             (abi::TIME_EXPOSURE_END, Some(e)) => -e / 2,
             _ => 0,
-        };
-        frame.device_time_ns?.checked_add(self.utc_of_device_zero_ns?)?.checked_add(to_middle)
+        }
     }
 
-    /// One row. z and its error are multiplied by the focal-shift factor here, once, and nowhere else.
+    /// UTC of the middle of a frame's exposure; None where nobody knows.
+    fn time_ns(&self, frame: &FrameMeta) -> Option<i64> {
+        let at = frame.device_time_ns?.checked_add(self.utc_of_device_zero_ns?)?;
+        at.checked_add(self.middle_ns(frame.exposure_ns))
+    }
+
+    /// One row.
     pub fn row(&self, frame: &FrameMeta, roi: &Roi, fix: &Fix) -> Row {
+        self.row_at(frame.index, self.time_ns(frame), roi, fix)
+    }
+
+    /// One row of a frame whose time is known. z and its error are multiplied by the focal-shift factor here, once, and
+    /// nowhere else.
+    pub(crate) fn row_at(&self, frame: u64, time_ns: Option<i64>, roi: &Roi, fix: &Fix) -> Row {
         let scale = self.nm_per_px;
         Row {
-            frame: frame.index,
+            frame,
             bead: roi.bead,
-            time_ns: self.time_ns(frame),
+            time_ns,
             x_nm: (f64::from(roi.x_px) + fix.x_px) * scale,
             y_nm: (f64::from(roi.y_px) + fix.y_px) * scale,
             z_nm: fix.z_nm * self.focal_shift_factor,

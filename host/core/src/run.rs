@@ -39,6 +39,14 @@ impl Default for RunOptions {
     }
 }
 
+/// Where a batch's pixels are.
+pub(crate) trait BatchPixels {
+    /// The image of a frame as trackers see it, from its top-left pixel on.
+    fn image(&self, frame: usize) -> std::borrow::Cow<'_, [u8]>;
+    /// How its pixels lie.
+    fn grid(&self) -> &PixelGrid;
+}
+
 /// Results of some frames, in order: `[frame][ROI]`, and `[frame][ROI][bin]` for profiles.
 pub struct TrackedBatch<'a> {
     /// The frames.
@@ -53,15 +61,14 @@ pub struct TrackedBatch<'a> {
     pub weights: &'a [f32],
     /// Geometry of the profiles.
     pub layout: &'a ProfileLayout,
-    pixels: &'a Pixels<'a>,
+    pub(crate) pixels: &'a dyn BatchPixels,
 }
 
 impl TrackedBatch<'_> {
     /// Copies the pixels of one ROI, row by row without gaps; one byte a pixel, or two in the machine's order. Empty for
     /// a ROI that is not wholly inside the frame.
     pub fn copy_roi(&self, frame: usize, roi: usize, into: &mut Vec<u8>) {
-        let bytes = self.pixels.frame_bytes(&self.frames[frame], frame);
-        self.pixels.grid.copy_roi(&bytes, &self.rois[roi], into);
+        self.pixels.grid().copy_roi(&self.pixels.image(frame), &self.rois[roi], into);
     }
 }
 
@@ -118,6 +125,22 @@ impl<'a> Pixels<'a> {
             let pixels = &self.unpacked[i * n..(i + 1) * n];
             std::borrow::Cow::Owned(pixels.iter().flat_map(|p| p.to_ne_bytes()).collect())
         }
+    }
+}
+
+/// The pixels of one group.
+struct GroupPixels<'a> {
+    pixels: &'a Pixels<'a>,
+    group: &'a [FrameMeta],
+}
+
+impl BatchPixels for GroupPixels<'_> {
+    fn image(&self, frame: usize) -> std::borrow::Cow<'_, [u8]> {
+        self.pixels.frame_bytes(&self.group[frame], frame)
+    }
+
+    fn grid(&self) -> &PixelGrid {
+        &self.pixels.grid
     }
 }
 
@@ -202,7 +225,7 @@ pub fn run(
             profiles: &results.profiles,
             weights: &results.weights,
             layout: plan.layout(),
-            pixels: &pixels,
+            pixels: &GroupPixels { pixels: &pixels, group: &group },
         })?;
         for frame in group.drain(..) {
             source.slots().release(frame.slot);

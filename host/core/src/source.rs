@@ -27,6 +27,19 @@ pub struct FrameMeta {
     pub(crate) slot: usize,
 }
 
+impl FrameMeta {
+    /// Of a frame that lies in the ring.
+    pub(crate) fn of_live(frame: &crate::ring::Frame) -> Self {
+        Self {
+            index: frame.index(),
+            device_time_ns: frame.device_time_ns(),
+            exposure_ns: frame.exposure_ns(),
+            channels: frame.channels().to_vec(),
+            slot: usize::MAX,
+        }
+    }
+}
+
 /// A running lossless source.
 pub struct FrameSource {
     camera: Arc<Camera>,

@@ -14,23 +14,31 @@ pub(crate) fn is_needed(format: &CameraFormat) -> bool {
 }
 
 /// Unpacks one payload into `width × height` pixels. Panics if a buffer is too small; formats are checked at arm.
+/// Rows in parallel: only to be called on a pool of the host's.
 pub(crate) fn unpack(format: &CameraFormat, payload: &[u8], pixels: &mut [u16]) {
-    let (w, stride) = (format.width_px as usize, format.row_stride_bytes as usize);
-    let image = &payload[format.image_offset_bytes as usize..];
-    pixels.par_chunks_mut(w).take(format.height_px as usize).enumerate().for_each(|(y, out)| {
-        let row = &image[y * stride..];
-        match format.pixel_format {
-            abi::PIXEL_MONO10P => unpack_lsb_first::<10>(row, out),
-            abi::PIXEL_MONO12P => unpack_lsb_first::<12>(row, out),
-            abi::PIXEL_MONO12_PACKED => unpack_12_packed(row, out),
-            _ => {
-                let shift = 16 - format.significant_bits;
-                for (o, b) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *o = u16::from_ne_bytes(*b) >> shift;
-                }
+    let (w, h) = (format.width_px as usize, format.height_px as usize);
+    pixels.par_chunks_mut(w).take(h).enumerate().for_each(|(y, out)| unpack_row(format, payload, y, out));
+}
+
+/// As [`unpack`], on this thread.
+pub(crate) fn unpack_serially(format: &CameraFormat, payload: &[u8], pixels: &mut [u16]) {
+    let (w, h) = (format.width_px as usize, format.height_px as usize);
+    pixels.chunks_mut(w).take(h).enumerate().for_each(|(y, out)| unpack_row(format, payload, y, out));
+}
+
+fn unpack_row(format: &CameraFormat, payload: &[u8], y: usize, out: &mut [u16]) {
+    let row = &payload[format.image_offset_bytes as usize + y * format.row_stride_bytes as usize..];
+    match format.pixel_format {
+        abi::PIXEL_MONO10P => unpack_lsb_first::<10>(row, out),
+        abi::PIXEL_MONO12P => unpack_lsb_first::<12>(row, out),
+        abi::PIXEL_MONO12_PACKED => unpack_12_packed(row, out),
+        _ => {
+            let shift = 16 - format.significant_bits;
+            for (o, b) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+                *o = u16::from_ne_bytes(*b) >> shift;
             }
         }
-    });
+    }
 }
 
 /// PFNC's `p` formats: pixels one after the other without gaps, least significant bit first.

@@ -93,7 +93,20 @@ pub fn load_zlut(
     config: &WorkerConfig,
     optics: &Optics,
 ) -> Result<LoadedZlut, RunError> {
-    let mut stored = tetherscope_files::read_zlut(path)?;
+    let stored = tetherscope_files::read_zlut(path)?;
+    load_stored_zlut(path, stored, strategy, tracker, layout, config, optics)
+}
+
+/// As [`load_zlut`], of what was read already or was never written; `path` only names it.
+pub(crate) fn load_stored_zlut(
+    path: &Path,
+    mut stored: StoredZlut,
+    strategy: &Arc<ZlutStrategy>,
+    tracker: &Tracker,
+    layout: &ProfileLayout,
+    config: &WorkerConfig,
+    optics: &Optics,
+) -> Result<LoadedZlut, RunError> {
     let now = zlut_settings(tracker, strategy, layout, config, optics);
     if let StoredZlut::Own(file) = &mut stored {
         fill_parameters_that_are_newer(&mut file.settings, &now, tracker);

@@ -10,7 +10,6 @@ use super::trace::{Trace, TraceQuery, Traces};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -69,7 +68,7 @@ pub(crate) struct Request {
 
 /// The engine's end, shared by all clients.
 pub(crate) struct Hub {
-    requests: Mutex<Option<Sender<Request>>>,
+    inbox: Mutex<Option<Inbox>>,
     post: Mutex<Post>,
     arrived: Condvar,
     snapshot: Mutex<Arc<Snapshot>>,
@@ -86,11 +85,8 @@ struct Post {
     replies: HashMap<ClientId, VecDeque<Reply>>,
 }
 
-/// What the engine's loop holds.
-pub(crate) struct ClientSide {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) requests: Receiver<Request>,
-}
+/// Takes a request to the engine's loop, which also listens to others; false when that is gone.
+pub(crate) type Inbox = Box<dyn Fn(Request) -> bool + Send>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -98,10 +94,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Hub {
     /// A hub with its first snapshot.
-    pub(crate) fn open(first: Snapshot, traces: Arc<dyn Traces>) -> ClientSide {
-        let (sender, requests) = channel();
-        let hub = Arc::new(Self {
-            requests: Mutex::new(Some(sender)),
+    pub(crate) fn open(first: Snapshot, traces: Arc<dyn Traces>, inbox: Inbox) -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Mutex::new(Some(inbox)),
             post: Mutex::default(),
             arrived: Condvar::new(),
             snapshot: Mutex::new(Arc::new(first)),
@@ -109,8 +104,7 @@ impl Hub {
             picture_wanted: AtomicBool::new(true),
             traces,
             n_clients: AtomicU32::new(0),
-        });
-        ClientSide { hub, requests }
+        })
     }
 
     /// A new client. It hears events from now on; the snapshot tells it the rest.
@@ -166,7 +160,7 @@ impl Hub {
 
     /// No more requests are taken; what was asked and not answered is refused by who ends the engine.
     pub(crate) fn close(&self) {
-        lock(&self.requests).take();
+        lock(&self.inbox).take();
         self.arrived.notify_all();
     }
 }
@@ -195,7 +189,7 @@ impl Client {
     pub fn send(&self, command: Command) -> RequestId {
         let request = RequestId(self.next_request.fetch_add(1, Ordering::Relaxed));
         let asked = Request { client: self.id, request, command };
-        let sent = lock(&self.hub.requests).as_ref().is_some_and(|s| s.send(asked).is_ok());
+        let sent = lock(&self.hub.inbox).as_ref().is_some_and(|i| i(asked));
         if !sent {
             self.hub.reply(Reply { client: self.id, request, result: Err(ended()) });
         }
@@ -292,6 +286,7 @@ fn no_answer(timeout: Duration) -> Refusal {
 mod tests {
     use super::*;
     use crate::control::command::EngineCommand;
+    use std::sync::mpsc::{Receiver, channel};
 
     struct NoTraces;
 
@@ -303,8 +298,15 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
+    struct ClientSide {
+        hub: Arc<Hub>,
+        requests: Receiver<Request>,
+    }
+
     fn side() -> ClientSide {
-        Hub::open(Snapshot::empty(crate::Optics::new(100.0)), Arc::new(NoTraces))
+        let (sender, requests) = channel();
+        let inbox = Box::new(move |r| sender.send(r).is_ok());
+        ClientSide { hub: Hub::open(Snapshot::empty(crate::Optics::new(100.0)), Arc::new(NoTraces), inbox), requests }
     }
 
     fn note(hub: &Hub, text: &str) -> u64 {

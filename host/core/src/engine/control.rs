@@ -1,0 +1,539 @@
+//! The control thread: does what clients ask, one command after the other, and publishes what there is to know. It waits for
+//! its inputs alone; slow work goes to the jobs thread, and commands that come meanwhile wait their turn, the urgent ones
+//! apart. A reply is sent after the snapshot that shows what it says.
+
+mod beads;
+mod build;
+mod camera;
+mod publish;
+mod recording;
+mod stages;
+mod tracking;
+mod zlut;
+
+use super::health::Health;
+use super::history::History;
+use super::jobs::{Finish, Jobs};
+use super::live::{Mail, Note};
+use super::meters::Meters;
+use super::program::Program;
+use super::question::{Question, QuestionId};
+use super::times::utc_now_ns;
+use super::warnings::Warnings;
+use super::{CommandSink, EngineOptions, Input, LoggedCommand, ReplayLog};
+use crate::control::{
+    Answer, BeadsCommand, CameraCommand, ClientId, Command, EngineCommand, Event, EventKind, Hub, Refusal, RefusalKind,
+    Reply, Request, RequestId, Severity, StageCommand, TrackingCommand,
+};
+use crate::RunError;
+use beads::Beads;
+use build::Built;
+use camera::CameraArea;
+use publish::Publisher;
+use recording::RecordingArea;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+use tetherscope_loader::Registry;
+
+/// How often there is something to look after while a camera runs.
+const BEAT: Duration = Duration::from_millis(100);
+/// How often nothing is looked after.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Inputs that are taken before a snapshot is published.
+const MOST_INPUTS_AT_ONCE: usize = 256;
+/// How long the end waits for slow work that does not come back.
+const END_WAITS: Duration = Duration::from_secs(20);
+
+/// Who asked for what.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    pub(crate) client: ClientId,
+    pub(crate) request: RequestId,
+    pub(crate) command: Command,
+}
+
+/// What became of a command.
+pub(crate) enum Outcome {
+    /// It is done.
+    Done(Answer),
+    /// The reply comes later.
+    Later,
+}
+
+/// What is done when a program is in effect; the frame, if a camera runs.
+pub(crate) type Then = Box<dyn FnOnce(&mut Control, Option<u64>) + Send>;
+
+/// The state of the experiment, and everything that acts on it.
+pub(crate) struct Control {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) options: EngineOptions,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) inputs: Sender<Input>,
+    pub(crate) history: Arc<History>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) camera: CameraArea,
+    pub(crate) beads: Beads,
+    recording: RecordingArea,
+    /// Tracker and Z-LUT as they were made.
+    pub(crate) built: Built,
+    /// What is done with frames from the next boundary on.
+    pub(crate) program: Arc<Program>,
+    pub(crate) warnings: Warnings,
+    pub(crate) health: Health,
+    pub(crate) questions: Vec<Question>,
+    publisher: Publisher,
+    jobs: Jobs,
+    busy: bool,
+    waiting: VecDeque<Request>,
+    replies: Vec<Reply>,
+    switches: HashMap<u64, Then>,
+    next_switch: u64,
+    command_log: Option<CommandSink>,
+    replay_log: Option<ReplayLog>,
+    /// A frame before which the live thread waits until all that belongs there is done.
+    barrier: Option<Barrier>,
+    /// Who wants the camera started when that is done.
+    starts_after: Option<Asker>,
+    ending: bool,
+    next_beat: Instant,
+}
+
+/// Commands of a log that belong before one frame.
+struct Barrier {
+    left: VecDeque<LoggedCommand>,
+}
+
+impl Control {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        mut options: EngineOptions,
+        hub: Arc<Hub>,
+        history: Arc<History>,
+        inputs: Sender<Input>,
+    ) -> Result<Self, RunError> {
+        let (command_log, replay_log) = (options.command_log.take(), options.replay_log.take());
+        Ok(Self {
+            jobs: Jobs::start(inputs.clone())?,
+            program: Arc::new(Program::idle(options.batch)),
+            beads: Beads::new(options.roi_size_px),
+            camera: CameraArea::default(),
+            recording: RecordingArea::default(),
+            built: Built::default(),
+            meters: Arc::default(),
+            warnings: Warnings::default(),
+            health: Health::new(),
+            questions: Vec::new(),
+            publisher: Publisher::default(),
+            busy: false,
+            waiting: VecDeque::new(),
+            replies: Vec::new(),
+            switches: HashMap::new(),
+            next_switch: 0,
+            command_log,
+            replay_log,
+            barrier: None,
+            starts_after: None,
+            ending: false,
+            next_beat: Instant::now(),
+            registry,
+            options,
+            hub,
+            inputs,
+            history,
+        })
+    }
+
+    /// Until somebody ends it.
+    pub(crate) fn run(mut self, inbox: &Receiver<Input>) {
+        self.publish();
+        while !self.ending {
+            let wait = self.next_beat.saturating_duration_since(Instant::now());
+            match inbox.recv_timeout(wait) {
+                Ok(input) => {
+                    self.take(input);
+                    for input in inbox.try_iter().take(MOST_INPUTS_AT_ONCE) {
+                        self.take(input);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if Instant::now() >= self.next_beat {
+                self.beat();
+            }
+            self.publish_if_due();
+            self.send_replies();
+        }
+        self.end(inbox);
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Request(request) => self.request(request),
+            Input::Finished(finish) => self.finished(finish),
+            Input::Beside(then) => then(self),
+            Input::Live(note) => self.live_note(note),
+            Input::End => self.ending = true,
+        }
+    }
+
+    /// What is to be looked after from time to time.
+    fn beat(&mut self) {
+        let running = self.camera.is_running() || self.recording.is_active();
+        self.next_beat = Instant::now() + if running { BEAT } else { IDLE };
+        if running {
+            self.watch_camera();
+            self.pass_gaps();
+            self.publisher.touch();
+        }
+        if self.publisher.is_second_over() {
+            self.health.advance(&self.meters);
+            self.tell_drops();
+            self.watch_disk();
+        }
+    }
+
+    /// Looks after things soon: something began to run.
+    pub(crate) fn beat_soon(&mut self) {
+        self.next_beat = self.next_beat.min(Instant::now() + BEAT);
+    }
+
+    fn request(&mut self, request: Request) {
+        if self.busy && !is_urgent(&request.command) {
+            self.waiting.push_back(request);
+            return;
+        }
+        let asker = Asker { client: request.client, request: request.request, command: request.command };
+        match self.execute(&asker) {
+            Ok(Outcome::Done(answer)) => self.done(&asker, None, answer),
+            Ok(Outcome::Later) => {}
+            Err(refusal) => self.reply(&asker, Err(refusal)),
+        }
+    }
+
+    fn execute(&mut self, asker: &Asker) -> Result<Outcome, Refusal> {
+        match asker.command.clone() {
+            Command::Camera(c) => self.camera_command(asker, c),
+            Command::Beads(c) => self.beads_command(asker, c),
+            Command::Tracking(c) => self.tracking_command(asker, c),
+            Command::Zlut(c) => self.zlut_command(asker, c),
+            Command::Stages(c) => self.stages_command(asker, c),
+            Command::Sweep(c) => self.sweep_command(asker, c),
+            Command::Recording(c) => self.recording_command(asker, c),
+            Command::Engine(c) => self.engine_command(c),
+        }
+    }
+
+    fn engine_command(&mut self, command: EngineCommand) -> Result<Outcome, Refusal> {
+        let done = Ok(Outcome::Done(Answer::Done { from_frame: None }));
+        match command {
+            EngineCommand::Ping => done,
+            EngineCommand::Acknowledge { warning } if self.warnings.acknowledge(warning) => done,
+            EngineCommand::Acknowledge { warning } => Err(Refusal::new(
+                RefusalKind::NotFound,
+                format!("cannot acknowledge warning {warning}"),
+                "there is none with this number",
+                "the snapshot lists those that nobody has read",
+            )),
+            EngineCommand::Shutdown => {
+                self.ending = true;
+                done
+            }
+        }
+    }
+
+    /// A command has taken effect: it is written down, told, and answered.
+    pub(crate) fn done(&mut self, asker: &Asker, frame: Option<u64>, answer: Answer) {
+        if changes_something(&asker.command) {
+            let logged = LoggedCommand {
+                frame,
+                client: asker.client,
+                time_utc_ns: utc_now_ns(),
+                command: asker.command.clone(),
+            };
+            if let Some(sink) = &mut self.command_log {
+                sink(&logged);
+            }
+            let kind = EventKind::Changed { client: asker.client, command: logged.command };
+            self.tell(frame, Severity::Info, kind);
+        }
+        self.reply(asker, Ok(answer));
+    }
+
+    /// Answers, after the next snapshot.
+    pub(crate) fn reply(&mut self, asker: &Asker, result: Result<Answer, Refusal>) {
+        self.publisher.touch();
+        self.replies.push(Reply { client: asker.client, request: asker.request, result });
+    }
+
+    fn send_replies(&mut self) {
+        for reply in self.replies.drain(..) {
+            self.hub.reply(reply);
+        }
+    }
+
+    /// Tells everybody.
+    pub(crate) fn tell(&mut self, frame: Option<u64>, severity: Severity, kind: EventKind) -> Event {
+        let event = self.hub.tell(frame, severity, kind, utc_now_ns());
+        self.warnings.note(&event);
+        self.publisher.note(&event);
+        self.record_event(&event);
+        event
+    }
+
+    /// Tells of a failure that no command is there to hear.
+    pub(crate) fn warn(&mut self, severity: Severity, text: Refusal) {
+        tracing::warn!("{}", text.to_string().replace('\n', ": "));
+        let frame = self.frame_now();
+        self.tell(frame, severity, EventKind::Message { text });
+    }
+
+    /// The next frame, if a camera runs.
+    pub(crate) fn frame_now(&self) -> Option<u64> {
+        self.camera.is_running().then(|| self.camera.next_frame())
+    }
+
+    /// Gives slow work to the jobs thread. Commands wait until it is done.
+    pub(crate) fn job<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Control, T) + Send + 'static,
+    ) -> Outcome {
+        self.busy = true;
+        self.jobs.put(Box::new(move || {
+            let outcome = work();
+            Box::new(move |control: &mut Control| then(control, outcome)) as Finish
+        }));
+        Outcome::Later
+    }
+
+    /// As [`Control::job`], of something that may fail: then that is the reply.
+    pub(crate) fn try_job<T: Send + 'static>(
+        &mut self,
+        asker: &Asker,
+        work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+        then: impl FnOnce(&mut Control, Asker, T) + Send + 'static,
+    ) -> Outcome {
+        let asker = asker.clone();
+        self.job(work, move |control, outcome| match outcome {
+            Ok(made) => then(control, asker, made),
+            Err(refusal) => control.reply(&asker, Err(refusal)),
+        })
+    }
+
+    fn finished(&mut self, finish: Finish) {
+        self.busy = false;
+        finish(self);
+        self.publisher.touch();
+        while !self.busy
+            && let Some(request) = self.waiting.pop_front()
+        {
+            self.request(request);
+        }
+        self.go_on_at_barrier();
+    }
+
+    /// Swaps the program at the next frame boundary; `then` hears of it.
+    pub(crate) fn switch(&mut self, program: Program, then: Then) {
+        self.program = Arc::new(program);
+        match self.camera.mailbox() {
+            Some(mailbox) => {
+                let id = self.next_switch;
+                self.next_switch += 1;
+                self.switches.insert(id, then);
+                mailbox.post(Mail::Switch { id, program: self.program.clone() });
+            }
+            None => then(self, None),
+        }
+    }
+
+    /// As [`Control::switch`] for a command whose answer is the frame.
+    pub(crate) fn switch_for(&mut self, asker: &Asker, program: Program) -> Outcome {
+        self.switch_with(asker, program, |from_frame| Answer::Done { from_frame })
+    }
+
+    /// As [`Control::switch`] for a command.
+    pub(crate) fn switch_with(
+        &mut self,
+        asker: &Asker,
+        program: Program,
+        answer: impl FnOnce(Option<u64>) -> Answer + Send + 'static,
+    ) -> Outcome {
+        let asker = asker.clone();
+        self.switch(program, Box::new(move |control, frame| control.done(&asker, frame, answer(frame))));
+        Outcome::Later
+    }
+
+    fn live_note(&mut self, note: Note) {
+        match note {
+            Note::Switched { id, frame } => {
+                if let Some(then) = self.switches.remove(&id) {
+                    then(self, Some(frame));
+                }
+                self.go_on_at_barrier();
+            }
+            Note::Answered { id, result } => self.answered(id, result),
+            Note::PluginFailed { failure, rows, frame } => {
+                tracing::warn!("{}", failure.to_string().replace('\n', ": "));
+                self.tell(Some(frame), Severity::Warning, EventKind::PluginFailed { failure, rows });
+            }
+            Note::PluginHung { plugin, calls, rows, frame, disabled } => {
+                let failure = hung(&plugin, calls, disabled);
+                tracing::error!("{}", failure.to_string().replace('\n', ": "));
+                self.tell(Some(frame), Severity::Error, EventKind::PluginFailed { failure, rows });
+            }
+            Note::Barrier { frame } => {
+                let left = self.replay_log.as_mut().map(|l| l.take_until(Some(frame))).unwrap_or_default();
+                self.barrier = Some(Barrier { left: left.into() });
+                self.go_on_at_barrier();
+            }
+            Note::Ended { next_frame } => self.live_ended(next_frame),
+        }
+        self.publisher.touch();
+    }
+
+    /// A question has its answer, unless it was cancelled meanwhile.
+    pub(crate) fn answered(&mut self, id: QuestionId, result: Result<Answer, Refusal>) {
+        if let Some(at) = self.questions.iter().position(|q| q.id == id) {
+            self.questions.remove(at);
+            self.replies.push(Reply { client: id.0, request: id.1, result });
+        }
+    }
+
+    /// Gives the next command of a log, or lets the live thread go on when all of this frame are in effect.
+    fn go_on_at_barrier(&mut self) {
+        while let Some(barrier) = &mut self.barrier {
+            if self.busy || !self.switches.is_empty() {
+                return;
+            }
+            match barrier.left.pop_front() {
+                Some(logged) => self.give_again(logged),
+                None => {
+                    self.barrier = None;
+                    if let Some(asker) = self.starts_after.take()
+                        && let Err(refusal) = self.start_camera(&asker)
+                    {
+                        self.reply(&asker, Err(refusal));
+                    }
+                    if let Some(mailbox) = self.camera.mailbox() {
+                        mailbox.post(Mail::Release);
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_again(&mut self, logged: LoggedCommand) {
+        let asker = Asker { client: logged.client, request: RequestId(u64::MAX), command: logged.command };
+        match self.execute(&asker) {
+            Ok(Outcome::Done(answer)) => self.done(&asker, logged.frame, answer),
+            Ok(Outcome::Later) => {}
+            Err(refusal) => self.warn(Severity::Error, refusal),
+        }
+    }
+
+    /// Does first what a log says happened before the camera ran; then the camera is started for who asked.
+    fn gives_first_commands(&mut self, asker: &Asker) -> bool {
+        let first = self.replay_log.as_mut().map(|l| l.take_until(None)).unwrap_or_default();
+        if first.is_empty() {
+            return false;
+        }
+        self.barrier = Some(Barrier { left: first.into() });
+        self.starts_after = Some(asker.clone());
+        self.go_on_at_barrier();
+        true
+    }
+
+    pub(crate) fn barriers(&self) -> VecDeque<u64> {
+        self.replay_log.as_ref().map(ReplayLog::barriers).unwrap_or_default()
+    }
+
+    /// Completes switches that the live thread did not see any more.
+    pub(crate) fn complete_switches(&mut self, next_frame: u64) {
+        let mut left: Vec<(u64, Then)> = self.switches.drain().collect();
+        left.sort_by_key(|(id, _)| *id);
+        for (_, then) in left {
+            then(self, Some(next_frame));
+        }
+    }
+
+    /// Stops everything, tidily.
+    fn end(mut self, inbox: &Receiver<Input>) {
+        let until = Instant::now() + END_WAITS;
+        self.stop_for_end();
+        self.jobs.close();
+        // What jobs leave to do is done here.
+        while (!self.jobs.is_over() || self.recording.is_active()) && Instant::now() < until {
+            if let Ok(input) = inbox.recv_timeout(Duration::from_millis(20)) {
+                self.take_at_the_end(input);
+            }
+        }
+        self.hub.close();
+        if self.jobs.is_over() {
+            self.jobs.join();
+            inbox.try_iter().for_each(|input| self.take_at_the_end(input));
+        } else {
+            tracing::error!("slow work did not end within {} s: it is left to itself", END_WAITS.as_secs());
+        }
+        self.refuse_what_waits();
+        self.publish();
+        self.send_replies();
+    }
+
+    fn take_at_the_end(&mut self, input: Input) {
+        match input {
+            Input::Finished(then) | Input::Beside(then) => then(self),
+            Input::Live(note) => self.live_note(note),
+            Input::Request(r) => self.waiting.push_back(r),
+            Input::End => {}
+        }
+    }
+
+    fn refuse_what_waits(&mut self) {
+        let cancelled = || {
+            Refusal::new(RefusalKind::Cancelled, "cannot do this any more", "the engine ends", "start it again")
+        };
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|r| (r.client, r.request));
+        let asked: Vec<_> = waiting.chain(self.questions.drain(..).map(|q| q.id)).collect();
+        for (client, request) in asked {
+            self.replies.push(Reply { client, request, result: Err(cancelled()) });
+        }
+    }
+}
+
+/// True for commands that are done at once, whatever goes on.
+fn is_urgent(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Stages(StageCommand::StopAll | StageCommand::Disarm)
+            | Command::Engine(EngineCommand::Acknowledge { .. } | EngineCommand::Shutdown)
+            | Command::Tracking(TrackingCommand::CancelQuestion { .. })
+    )
+}
+
+/// True for commands that belong into a log.
+fn changes_something(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Engine(_)
+            | Command::Camera(CameraCommand::Refresh)
+            | Command::Beads(BeadsCommand::Find { .. })
+            | Command::Tracking(
+                TrackingCommand::AskProfileLength
+                    | TrackingCommand::AskProfile { .. }
+                    | TrackingCommand::CancelQuestion { .. }
+            )
+    )
+}
+
+fn hung(plugin: &str, calls: usize, disabled: bool) -> Refusal {
+    let cause = if disabled {
+        format!("{calls} of its calls did not return, again; it is called no more")
+    } else {
+        format!("{calls} of its calls did not return in time; their frames are written off")
+    };
+    let mend = "run it isolated (--isolate), so that it can be ended, or choose another tracker";
+    Refusal::new(RefusalKind::Device, format!("{plugin} hangs"), cause, mend)
+}

@@ -1,0 +1,443 @@
+//! Recordings: started and stopped exactly at a frame boundary, watched, and ended when the disk refuses. Tracking never waits
+//! for any of it.
+
+use super::{Asker, Control, Outcome};
+use crate::RunError;
+use crate::control::{
+    Answer, ClientId, Event, EventKind, RecordingCommand, RecordingRequest, RecordingState, RecordingView, Refusal,
+    RefusalKind, Severity, Snapshot,
+};
+use crate::engine::Input;
+use crate::engine::meters::Meters;
+use crate::engine::program::Program;
+use crate::engine::recorder::{self, Finished, Inlet, Item, Limits, RecorderSetup, VideoShape};
+use crate::engine::times::utc_now_ns;
+use crate::ledger::Ledger;
+use crate::ring::{GapKind, GapRecord};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tetherscope_files::StoredZlut;
+use tetherscope_files::{
+    DataRate, EventRecord, RecordingOptions, RecordingWriter, TrackSetOptions, disk_space, seconds_left,
+};
+use tetherscope_loader::CameraFormat;
+
+/// A recording is refused that would fill the disk sooner.
+const SHORTEST_S: f64 = 60.0;
+/// Names with a number behind them that are tried when the date is taken.
+const MOST_NAMES: u32 = 1000;
+
+/// The recording, or the last one.
+#[derive(Default)]
+pub(crate) struct RecordingArea {
+    view: RecordingView,
+    now: Option<Now>,
+    n_started: u64,
+}
+
+/// A recording that is written or finished.
+struct Now {
+    inlet: Inlet,
+    thread: JoinHandle<()>,
+    by: ClientId,
+    reason: String,
+    /// Who waits for the end.
+    stopper: Option<(Asker, Option<u64>)>,
+    stopping: bool,
+}
+
+impl RecordingArea {
+    /// True until everything is on the disk.
+    pub(super) fn is_active(&self) -> bool {
+        self.now.is_some()
+    }
+}
+
+impl Control {
+    pub(super) fn recording_command(&mut self, asker: &Asker, command: RecordingCommand) -> Result<Outcome, Refusal> {
+        match command {
+            RecordingCommand::Start(request) => self.start_recording(asker, request),
+            RecordingCommand::Stop => {
+                self.running_recording("stop the recording")?;
+                self.stop_recording("asked for", Some(asker.clone()));
+                Ok(Outcome::Later)
+            }
+            RecordingCommand::Rotate => {
+                let from_frame = Some(self.running_recording("begin new files")?.inlet.rotate());
+                self.recording.view.part += 1;
+                let kind = EventKind::RecordingRotated { part: self.recording.view.part };
+                self.tell(from_frame, Severity::Info, kind);
+                Ok(Outcome::Done(Answer::Done { from_frame }))
+            }
+            RecordingCommand::Note { text } => {
+                let frame = self.frame_now();
+                self.tell(frame, Severity::Info, EventKind::Note { text });
+                Ok(Outcome::Done(Answer::Done { from_frame: frame }))
+            }
+            RecordingCommand::Capture { .. } => Err(Refusal::new(
+                RefusalKind::NotNow,
+                "cannot capture",
+                "this version keeps no frames of the past",
+                "record video instead",
+            )),
+        }
+    }
+
+    fn running_recording(&self, what: &str) -> Result<&Now, Refusal> {
+        let thing = format!("cannot {what}");
+        let now = self.recording.now.as_ref().filter(|n| !n.stopping);
+        now.ok_or_else(|| {
+            let finishing = self.recording.now.is_some();
+            let cause = if finishing { "the recording is being finished" } else { "nothing is recorded" };
+            Refusal::new(RefusalKind::NotNow, thing, cause, "start a recording first")
+        })
+    }
+
+    pub(super) fn refuse_while_recording(&self, what: &str) -> Result<(), Refusal> {
+        if self.recording.now.is_none() {
+            return Ok(());
+        }
+        let cause = "a recording is written, and all of it must be of one kind";
+        Err(Refusal::new(RefusalKind::NotNow, format!("cannot {what}"), cause, "stop the recording first"))
+    }
+
+    fn start_recording(&mut self, asker: &Asker, request: RecordingRequest) -> Result<Outcome, Refusal> {
+        if let Some(now) = &self.recording.now {
+            let thing = "cannot start a recording";
+            return Err(if now.by == asker.client {
+                Refusal::new(RefusalKind::NotNow, thing, "one is written already", "stop it first")
+            } else {
+                let cause = format!("client {} records already", now.by.0);
+                Refusal::new(RefusalKind::Held, thing, cause, "wait until that recording is stopped, or stop it")
+            });
+        }
+        if !request.rotate_minutes.is_finite() || request.rotate_minutes < 0.0 {
+            let cause = format!("rotate_minutes is {}", request.rotate_minutes);
+            return Err(Refusal::new(RefusalKind::Invalid, "cannot start a recording", cause, "give 0 or more minutes"));
+        }
+        let format = self.camera.format();
+        if self.program.mode != crate::control::DataMode::Track && format.is_none() {
+            let cause = "video is to be recorded, and no camera is open";
+            return Err(Refusal::new(RefusalKind::NotNow, "cannot start a recording", cause, "open the camera first"));
+        }
+        self.recording.n_started += 1;
+        let held_frames = self.camera.running().map_or(64, |r| r.ring.status().n_slots / 4);
+        let limits = Limits { batches: self.options.recorder_queue_batches, held_frames: held_frames.max(1) };
+        let begin = Begin {
+            inlet: Inlet::new(self.recording.n_started, limits),
+            shape: format.map(|format| VideoShape {
+                format,
+                nm_per_px: self.options.optics.nm_per_px,
+                channels: self.camera.channels(),
+            }),
+            snapshot: self.snapshot_for_files(),
+            camera: self.camera.label(),
+            zlut: self.built.zlut.as_ref().map(|z| z.choice.stored.clone()),
+            needed: self.needed_bytes(format.as_ref()),
+            meters: self.meters.clone(),
+            inputs: self.inputs.clone(),
+            request,
+        };
+        Ok(self.try_job(asker, move || begin.begin(), Self::recording_begun))
+    }
+
+    fn recording_begun(&mut self, asker: Asker, (inlet, folder, thread): (Inlet, PathBuf, JoinHandle<()>)) {
+        if let Some(running) = self.camera.running() {
+            count_in(&inlet, &running.ledger);
+        }
+        self.recording.view = RecordingView {
+            state: RecordingState::On,
+            folder: Some(folder.clone()),
+            ..RecordingView::default()
+        };
+        self.recording.now = Some(Now {
+            inlet: inlet.clone(),
+            thread,
+            by: asker.client,
+            reason: String::new(),
+            stopper: None,
+            stopping: false,
+        });
+        let record_profiles =
+            matches!(&asker.command, crate::control::Command::Recording(RecordingCommand::Start(r)) if r.profiles);
+        let program = Program { recorder: Some(inlet.clone()), record_profiles, ..(*self.program).clone() };
+        self.switch(program, Box::new(move |control, frame| {
+            let from = frame.unwrap_or_else(|| control.camera.next_frame());
+            inlet.begin(from);
+            control.tell(Some(from), Severity::Info, EventKind::RecordingStarted { folder });
+            control.done(&asker, Some(from), Answer::Done { from_frame: Some(from) });
+        }));
+    }
+
+    /// Ends it at the next frame boundary.
+    fn stop_recording(&mut self, reason: &str, stopper: Option<Asker>) {
+        let Some(now) = self.recording.now.as_mut().filter(|n| !n.stopping) else { return };
+        now.stopping = true;
+        now.reason = reason.to_owned();
+        let inlet = now.inlet.clone();
+        if self.recording.view.state == RecordingState::On {
+            self.recording.view.state = RecordingState::Finishing;
+        }
+        let program = Program { recorder: None, record_profiles: false, ..(*self.program).clone() };
+        self.switch(program, Box::new(move |control, frame| {
+            let end = frame.unwrap_or_else(|| control.camera.next_frame());
+            inlet.end(end);
+            if let Some(now) = &mut control.recording.now {
+                now.stopper = stopper.map(|asker| (asker, Some(end)));
+            }
+            control.pass_gaps();
+            let ledger = serde_json::to_value(control.ledger_now()).unwrap_or_default();
+            inlet.put(Item::Section("ledger".into(), ledger));
+            inlet.put(Item::Finish);
+        }));
+    }
+
+    pub(super) fn stop_recording_for_end(&mut self) {
+        // After the camera, so that the last frames are in it.
+        self.job(|| (), |control, ()| control.stop_recording("the engine ends", None));
+    }
+
+    /// The disk refused: told at once; what is written is finished.
+    pub(crate) fn recording_failed(&mut self, id: u64, refusal: Refusal) {
+        if self.recording.now.as_ref().is_none_or(|n| n.inlet.id() != id) {
+            return;
+        }
+        self.recording.view.state = RecordingState::Failed(refusal.clone());
+        self.stop_recording(&refusal.cause, None);
+        self.warn(Severity::Error, refusal);
+    }
+
+    /// The disk is in trouble; the recording goes on.
+    pub(crate) fn recording_trouble(&mut self, id: u64, refusal: Refusal) {
+        if self.recording.now.as_ref().is_some_and(|n| n.inlet.id() == id) {
+            self.warn(Severity::Error, refusal);
+        }
+    }
+
+    /// Everything is on the disk.
+    pub(crate) fn recording_finished(&mut self, finished: Finished) {
+        let Some(now) = self.recording.now.take_if(|n| n.inlet.id() == finished.id) else { return };
+        self.recording.view = self.recording_progress(&now.inlet);
+        if now.thread.join().is_err() {
+            tracing::error!("the recorder panicked");
+        }
+        let was_failed = matches!(self.recording.view.state, RecordingState::Failed(_));
+        let first = finished.problems.first().cloned();
+        match first {
+            Some(refusal) if !was_failed => {
+                self.recording.view.state = RecordingState::Failed(refusal.clone());
+                self.warn(Severity::Error, refusal);
+            }
+            None if !was_failed => self.recording.view.state = RecordingState::Off,
+            _ => {}
+        }
+        let frame = now.stopper.as_ref().and_then(|s| s.1);
+        let kind =
+            EventKind::RecordingStopped { folder: finished.folder, rows: finished.rows, reason: now.reason.clone() };
+        self.tell(frame, Severity::Info, kind);
+        if let Some((asker, from_frame)) = now.stopper {
+            self.done(&asker, from_frame, Answer::Done { from_frame });
+        }
+    }
+
+    /// A camera starts while a recording is on: its frames are counted in its own ledger.
+    pub(super) fn recording_stage(&mut self, ledger: &Ledger) {
+        if let Some(now) = &self.recording.now {
+            count_in(&now.inlet, ledger);
+        }
+    }
+
+    /// Writes an event into the recording.
+    pub(super) fn record_event(&mut self, event: &Event) {
+        let Some(now) = &self.recording.now else { return };
+        let (kind, data) = match serde_json::to_value(&event.kind) {
+            Ok(serde_json::Value::Object(o)) => o.into_iter().next().unwrap_or_default(),
+            Ok(other) => (other.to_string(), serde_json::Value::Null),
+            Err(e) => ("unwritable".to_owned(), e.to_string().into()),
+        };
+        let record = EventRecord { kind, frame: event.frame, utc_ns: event.time_utc_ns, data };
+        now.inlet.put(Item::Event(record));
+    }
+
+    /// Takes the camera's gap records, and writes them into the recording.
+    pub(super) fn pass_gaps(&mut self) {
+        let Some(running) = self.camera.running() else { return };
+        while let Some(gap) = running.ring.next_gap() {
+            if let Some(now) = &self.recording.now {
+                now.inlet.put(Item::Gap(gap_for_files(&gap)));
+            }
+        }
+    }
+
+    fn recording_progress(&self, inlet: &Inlet) -> RecordingView {
+        let progress = &inlet.queue().progress;
+        let (queue_level, queue_high_water) = inlet.levels();
+        RecordingView {
+            from_frame: inlet.first_frame(),
+            frames: progress.frames.load(Relaxed),
+            rows: progress.rows.load(Relaxed),
+            bytes: progress.bytes.load(Relaxed),
+            part: u32::try_from(progress.part.load(Relaxed)).unwrap_or(u32::MAX),
+            queue_level,
+            queue_high_water,
+            ..self.recording.view.clone()
+        }
+    }
+
+    pub(super) fn recording_view(&self) -> RecordingView {
+        self.recording.now.as_ref().map_or_else(|| self.recording.view.clone(), |now| self.recording_progress(&now.inlet))
+    }
+
+    /// Reads how long the disk will do, once a second.
+    pub(super) fn watch_disk(&mut self) {
+        let Some(now) = &self.recording.now else { return };
+        let Some(folder) = &self.recording.view.folder else { return };
+        let free = disk_space(folder).ok().flatten().map(|d| d.free_bytes);
+        let unfinished = now.inlet.queue().progress.unfinished_bytes.load(Relaxed);
+        self.recording.view.disk_free_bytes = free;
+        self.recording.view.disk_full_in_s = free.map(|f| seconds_left(f, unfinished, self.data_rate(None)));
+    }
+
+    /// Bytes per second that a recording takes, at the rate of now.
+    fn data_rate(&self, format: Option<&CameraFormat>) -> DataRate {
+        let (mode, rate) = (self.program.mode, self.health_rate());
+        let n_beads = self.beads.ids().len();
+        let mut all = DataRate::rows(if mode.tracks() { rate * n_beads as f64 } else { 0.0 });
+        let format = format.copied().or_else(|| self.camera.format());
+        if let Some(f) = format {
+            let px = f64::from(if f.significant_bits > 8 { 2_u32 } else { 1 });
+            let size = self.beads.roi_size_px();
+            let pixels = match () {
+                () if mode.records_frames() => f64::from(f.width_px) * f64::from(f.height_px),
+                () if mode.records_rois() => f64::from(size * size) * n_beads as f64,
+                () => 0.0,
+            };
+            all.other_bytes_per_s += pixels * px * rate;
+        }
+        all
+    }
+
+    fn needed_bytes(&self, format: Option<&CameraFormat>) -> u64 {
+        (self.data_rate(format).bytes_per_s() * SHORTEST_S) as u64
+    }
+}
+
+fn count_in(inlet: &Inlet, ledger: &Ledger) {
+    let stage = |name: &str| ledger.stage(format!("{name}.{}", inlet.id()));
+    inlet.count_in(stage("tracks"), stage("video"));
+}
+
+fn gap_for_files(gap: &GapRecord) -> tetherscope_files::GapRecord {
+    tetherscope_files::GapRecord {
+        stage: "camera".into(),
+        first_frame_after: gap.after_index.map_or(0, |i| i + 1),
+        count: if matches!(gap.kind, GapKind::Dropped(_) | GapKind::CameLate | GapKind::RecordsLost) { gap.n_frames } else { 0 },
+        reason: gap.kind.name().to_owned(),
+        device_ids: gap.first_device_id.zip(gap.last_device_id),
+        utc_ns: Some(utc_now_ns() - tetherscope_loader::now_ns() + gap.from_ns),
+    }
+}
+
+/// What begins a recording, off the control thread.
+struct Begin {
+    request: RecordingRequest,
+    snapshot: Snapshot,
+    camera: String,
+    zlut: Option<Arc<StoredZlut>>,
+    shape: Option<VideoShape>,
+    inlet: Inlet,
+    needed: u64,
+    meters: Arc<Meters>,
+    inputs: Sender<Input>,
+}
+
+impl Begin {
+    fn begin(self) -> Result<(Inlet, PathBuf, JoinHandle<()>), Refusal> {
+        let zlut_file = self.zlut.as_ref().map(|z| match **z {
+            StoredZlut::Own(_) => "zlut.zlut",
+            StoredZlut::MagScope(_) => "zlut.txt",
+        });
+        let mut sections = recorder::sections(&self.snapshot, &self.camera, zlut_file);
+        sections.insert("operator".into(), self.request.operator.clone().into());
+        sections.insert("notes".into(), self.request.notes.clone().into());
+        let description = serde_json::json!({ "tracker": sections.get("tracker"), "zlut": sections.get("zlut") });
+        let minutes = self.request.rotate_minutes;
+        let options = RecordingOptions {
+            sections,
+            track_sets: vec![TrackSetOptions { id: "main".into(), description }],
+            frames: None,
+            rois: None,
+            rotate_every: (minutes > 0.0).then(|| Duration::from_secs_f64(minutes * 60.0)),
+            needed_bytes: self.needed,
+        };
+        let folder = folder_of(&self.request);
+        let writer = RecordingWriter::create(&folder, &options).map_err(RunError::from)?;
+        if let (Some(stored), Some(file)) = (&self.zlut, zlut_file) {
+            let to = folder.join(file);
+            match &**stored {
+                StoredZlut::Own(zlut) => tetherscope_files::write_zlut(&to, zlut),
+                StoredZlut::MagScope(table) => tetherscope_files::write_zlut_text(&to, table),
+            }
+            .map_err(RunError::from)?;
+        }
+        let setup = RecorderSetup {
+            writer,
+            inlet: self.inlet.clone(),
+            meters: self.meters,
+            inputs: self.inputs,
+            stack: self.shape,
+        };
+        let thread = recorder::start(setup)?;
+        Ok((self.inlet, folder, thread))
+    }
+}
+
+/// The recording's own folder: the name that was given, or date and time, with a number if that is taken.
+fn folder_of(request: &RecordingRequest) -> PathBuf {
+    if !request.name.is_empty() {
+        return request.folder.join(&request.name);
+    }
+    free_name(&request.folder, &utc_name(utc_now_ns()))
+}
+
+/// A name that nothing has in this folder.
+pub(super) fn free_name(folder: &Path, name: &str) -> PathBuf {
+    let numbered = (2..MOST_NAMES).map(|n| folder.join(format!("{name}-{n}")));
+    let mut all = std::iter::once(folder.join(name)).chain(numbered);
+    all.find(|p| !p.exists()).unwrap_or_else(|| folder.join(name))
+}
+
+/// UTC as a name that sorts: `2026-11-27T22-38-12Z`.
+pub(super) fn utc_name(utc_ns: i64) -> String {
+    let seconds = utc_ns.div_euclid(1_000_000_000);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days from civil, after Howard Hinnant: years begin in March.
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (h, m, s) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{h:02}-{m:02}-{s:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_date_and_time_in_utc() {
+        assert_eq!(utc_name(0), "1970-01-01T00-00-00Z");
+        assert_eq!(utc_name(951_782_399_000_000_000), "2000-02-28T23-59-59Z");
+        assert_eq!(utc_name(951_782_400_000_000_000), "2000-02-29T00-00-00Z");
+        assert_eq!(utc_name(1_795_819_092_123_456_789), "2026-11-27T22-38-12Z");
+    }
+}

@@ -1,0 +1,97 @@
+//! What plots are told, against the rows themselves.
+
+use super::*;
+
+fn row(frame: u64, bead: u32, x_nm: f64) -> Row {
+    Row {
+        frame,
+        bead,
+        time_ns: None,
+        x_nm,
+        y_nm: -x_nm,
+        z_nm: f64::NAN,
+        sigma_x_nm: f32::NAN,
+        sigma_y_nm: f32::NAN,
+        sigma_z_nm: f32::NAN,
+        quality: 1.0,
+        flags: 0,
+        roi_x_px: 0,
+        roi_y_px: 0,
+    }
+}
+
+/// A wave that no block's borders fit.
+fn x_of(frame: u64) -> f64 {
+    (frame as f64 * 0.7).sin() * frame as f64
+}
+
+fn filled(n: u64, max_rows: usize) -> Arc<History> {
+    let history = History::new(max_rows);
+    for frame in 0..n {
+        let rows = [row(frame, 0, x_of(frame)), row(frame, 1, 2.0 * x_of(frame))];
+        history.push(&rows, |f| f as i64 * 10);
+    }
+    history
+}
+
+fn query(bead: u32, minus: Option<u32>, from: i64, to: i64, max_columns: u32) -> TraceQuery {
+    TraceQuery { bead, minus, from_utc_ns: from, to_utc_ns: to, max_columns }
+}
+
+#[test]
+fn columns_hold_the_smallest_and_largest_of_exactly_their_rows() {
+    let n = 10_000;
+    let history = filled(n, 1_000_000);
+    for (from, to, max_columns) in [(0, i64::MAX, 7), (12_345, 67_891, 100), (5, 1_005, 1000), (0, 0, 3)] {
+        let trace = history.trace(&query(0, None, from, to, max_columns));
+        let wanted: Vec<u64> = (0..n).filter(|f| (from..=to).contains(&(*f as i64 * 10))).collect();
+        assert!(trace.columns.len() <= max_columns as usize);
+        let mut rest = &wanted[..];
+        for c in &trace.columns {
+            let (of_column, after) = rest.split_at(c.n_rows as usize);
+            let xs = || of_column.iter().map(|f| x_of(*f));
+            assert_eq!(c.x_nm.min, xs().fold(f64::INFINITY, f64::min));
+            assert_eq!(c.x_nm.max, xs().fold(f64::NEG_INFINITY, f64::max));
+            assert_eq!(c.y_nm.min, -c.x_nm.max);
+            assert!(c.z_nm.min.is_nan(), "no z is no number");
+            assert_eq!((c.from_utc_ns, c.to_utc_ns), (of_column[0] as i64 * 10, of_column[of_column.len() - 1] as i64 * 10));
+            rest = after;
+        }
+        assert!(rest.is_empty(), "every row is in a column");
+    }
+}
+
+#[test]
+fn a_bead_is_shown_relative_to_another_frame_by_frame() {
+    let history = filled(9000, 1_000_000);
+    history.push(&[row(9000, 1, 5.0)], |f| f as i64 * 10);
+    let trace = history.trace(&query(1, Some(0), 0, i64::MAX, 100_000));
+    assert_eq!(trace.columns.len(), 9000, "only frames that both have");
+    for (frame, c) in trace.columns.iter().enumerate() {
+        assert_eq!(c.x_nm.min, 2.0 * x_of(frame as u64) - x_of(frame as u64));
+    }
+}
+
+#[test]
+fn the_oldest_rows_go_and_the_newest_stay() {
+    let history = filled(50_000, 20_000);
+    let trace = history.trace(&query(0, None, i64::MIN, i64::MAX, 1));
+    let kept = u64::from(trace.columns[0].n_rows);
+    assert!((10_000..=10_000 + 2 * ROWS_PER_CHUNK as u64).contains(&kept), "{kept} rows of each bead");
+    assert_eq!(trace.newest_utc_ns, Some(499_990));
+    assert_eq!(trace.oldest_utc_ns, Some((50_000 - kept as i64) * 10));
+}
+
+#[test]
+fn a_bead_that_is_lost_is_counted_until_it_is_found() {
+    let history = History::new(100);
+    for (frame, x) in [(0, 1.0), (1, f64::NAN), (2, f64::NAN)] {
+        history.push(&[row(frame, 3, x)], |_| 0);
+    }
+    let newest = history.newest()[&3];
+    assert_eq!((newest.row.frame, newest.lost_for_frames), (2, 2));
+    history.push(&[row(3, 3, 2.0)], |_| 0);
+    assert_eq!(history.newest()[&3].lost_for_frames, 0);
+    history.forget(|bead| bead == 3);
+    assert!(history.newest().is_empty());
+}

@@ -1,0 +1,33 @@
+//! UTC of frames: of their arrival, and of the middle of their exposure.
+
+use crate::ring::Frame;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tetherscope_loader::now_ns;
+
+/// UTC now.
+pub(crate) fn utc_now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// How the host's monotonic clock and UTC are related, from one moment on: UTC may be set meanwhile, times of a session stay
+/// on one line.
+pub(crate) struct Times {
+    utc_of_host_zero_ns: i64,
+}
+
+impl Times {
+    pub(crate) fn now() -> Self {
+        Self { utc_of_host_zero_ns: utc_now_ns() - now_ns() }
+    }
+
+    /// UTC of an instant of the host's clock.
+    pub(crate) fn utc_of_host_ns(&self, host_ns: i64) -> i64 {
+        self.utc_of_host_zero_ns + host_ns
+    }
+
+    /// UTC of the middle of a frame's exposure. Without a device clock, that of its arrival is as near as anybody knows.
+    pub(crate) fn of_frame(&self, frame: &Frame, to_middle_ns: i64) -> Option<i64> {
+        Some(self.utc_of_host_ns(frame.arrival_ns()) + to_middle_ns)
+    }
+}
