@@ -5,12 +5,11 @@
 mod basics;
 
 use crate::harness::{plugin, rust_fixture};
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tetherscope_core::control::{
     Answer, BeadsCommand, CameraCommand, Client, Command, EngineCommand, MethodChoice, NewRoi, RecordingCommand,
-    RecordingRequest, Refusal, Snapshot, TrackingCommand, ZlutCommand,
+    Refusal, Snapshot, TrackingCommand, ZlutCommand,
 };
 use tetherscope_core::{Engine, EngineOptions, Optics};
 use tetherscope_loader::{Registry, SearchOptions};
@@ -34,7 +33,7 @@ pub fn registry() -> Registry {
 /// An engine and one client of it.
 pub struct Rig {
     pub client: Client,
-    pub engine: Engine,
+    _engine: Engine,
 }
 
 /// A method with parameters.
@@ -50,12 +49,7 @@ pub fn optics() -> Optics {
 impl Rig {
     pub fn new(options: EngineOptions) -> Self {
         let engine = Engine::start(PLUGINS.clone(), options).unwrap_or_else(|e| panic!("{e}"));
-        Self { client: engine.client("test"), engine }
-    }
-
-    /// Frames of the simulated camera, tracked as fast as that goes: every run is the same.
-    pub fn lossless() -> Self {
-        Self::new(EngineOptions { lossless: true, ..EngineOptions::new(optics()) })
+        Self { client: engine.client("test"), _engine: engine }
     }
 
     pub fn live() -> Self {
@@ -72,7 +66,8 @@ impl Rig {
 
     /// Opens the simulated camera with small frames and these settings.
     pub fn open(&self, pairs: &[(&str, &str)]) {
-        let usual = [("width_px", "200"), ("height_px", "150"), ("n_fixed", "2"), ("n_tethered", "1"), ("margin_px", "30")];
+        let usual =
+            [("width_px", "200"), ("height_px", "150"), ("n_fixed", "2"), ("n_tethered", "1"), ("margin_px", "30")];
         let mut all: Vec<(&str, &str)> = usual.into_iter().filter(|(k, _)| pairs.iter().all(|p| p.0 != *k)).collect();
         all.extend(pairs);
         self.ask(CameraCommand::Open { camera: choice("camera.sim", &all), device: String::new() });
@@ -101,12 +96,6 @@ impl Rig {
             assert!(Instant::now() < until, "waited in vain for {what}: {snapshot:#?}");
             std::thread::sleep(Duration::from_millis(5));
         }
-    }
-
-    pub fn record(&self, folder: &Path, name: &str) -> std::path::PathBuf {
-        let request = RecordingRequest { folder: folder.into(), name: name.into(), ..RecordingRequest::default() };
-        self.ask(RecordingCommand::Start(request));
-        folder.join(name)
     }
 }
 

@@ -5,9 +5,8 @@
 //! through `tetherscope-files`.
 
 mod chain;
-// The engine's end of the control waits for the engine.
-#[allow(dead_code, unused_imports)]
 pub mod control;
+mod engine;
 mod error;
 mod find;
 mod ledger;
@@ -28,6 +27,7 @@ mod sweep;
 mod unpack;
 mod zlut;
 
+pub use engine::{CommandSink, Engine, EngineOptions, LoggedCommand, ReplayLog};
 pub use error::RunError;
 pub use find::{Pixels, StillImage, find_beads, first_image, roi_round, rois_round};
 pub use ledger::{DropReason, Dropped, Ledger, LedgerSnapshot, OutOfBalance, StageCounts, StageSnapshot, Ticket};

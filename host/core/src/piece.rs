@@ -24,8 +24,7 @@ impl PixelGrid {
     pub(crate) fn new(format: &CameraFormat, unpacked: bool) -> Self {
         let bytes_per_px = if format.pixel_format == abi::PIXEL_MONO8 { 1 } else { 2 };
         let width_px = format.width_px as usize;
-        let row_stride_bytes =
-            if unpacked { width_px * bytes_per_px } else { format.row_stride_bytes as usize };
+        let row_stride_bytes = if unpacked { width_px * bytes_per_px } else { format.row_stride_bytes as usize };
         Self { width_px, height_px: format.height_px as usize, bytes_per_px, row_stride_bytes }
     }
 
@@ -106,8 +105,7 @@ impl Piece<'_> {
         for row in rows {
             let (frame, r) = ((self.first + row) / n_rois, (self.first + row) % n_rois);
             let roi = &plan.rois()[r];
-            let in_frame =
-                roi.y_px as u64 * grid.row_stride_bytes as u64 + roi.x_px as u64 * grid.bytes_per_px as u64;
+            let in_frame = roi.y_px as u64 * grid.row_stride_bytes as u64 + roi.x_px as u64 * grid.bytes_per_px as u64;
             offsets.push(self.frames.offsets[frame] + in_frame);
             bead_ids.push(roi.bead);
             frame_indices.push(self.frames.indices[frame]);

@@ -66,11 +66,13 @@ pub struct RingOptions {
     pub lossless: bool,
     /// Gap records that may wait for whoever writes them.
     pub gap_capacity: usize,
+    /// Index of its first frame: an experiment goes on counting when another camera has another ring.
+    pub first_index: u64,
 }
 
 impl Default for RingOptions {
     fn default() -> Self {
-        Self { n_slots: 128, memory_budget_bytes: None, lossless: false, gap_capacity: 4096 }
+        Self { n_slots: 128, memory_budget_bytes: None, lossless: false, gap_capacity: 4096, first_index: 0 }
     }
 }
 
@@ -161,8 +163,8 @@ impl Ring {
                 Told::new(DropReason::Incomplete),
                 Told::new(DropReason::RingFull),
             ],
-            hand_out: Combine::new(HandOut::new(format.device_id_bits)),
-            next_index: AtomicU64::new(0),
+            hand_out: Combine::new(HandOut::new(format.device_id_bits, options.first_index)),
+            next_index: AtomicU64::new(options.first_index),
             counts: StageCounts::new(CAMERA_STAGE),
             gaps: GapLog::new(options.gap_capacity),
             closing: AtomicBool::new(false),

@@ -284,9 +284,9 @@ fn track_group(
     let per_piece = (ROIS_PER_CALL * results.n_bins).max(1);
     let fixes = results.fixes.par_chunks_mut(ROIS_PER_CALL);
     if results.n_bins == 0 {
-        fixes.enumerate().try_for_each(|(i, fixes)| {
-            piece(i).track(Output { fixes, profiles: &mut [], weights: &mut [] }, &note)
-        })?;
+        fixes
+            .enumerate()
+            .try_for_each(|(i, fixes)| piece(i).track(Output { fixes, profiles: &mut [], weights: &mut [] }, &note))?;
     } else {
         let profiles = results.profiles.par_chunks_mut(per_piece).zip(results.weights.par_chunks_mut(per_piece));
         fixes.zip(profiles).enumerate().try_for_each(|(i, (fixes, (profiles, weights)))| {

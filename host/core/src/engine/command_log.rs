@@ -87,7 +87,8 @@ mod tests {
         let lines = [line(None, remove(0)), line(None, camera), line(Some(5), remove(1)), line(Some(9), remove(2))];
         let mut log = ReplayLog::parse(&lines.join("\n")).unwrap();
         assert_eq!(log.barriers(), [5, 9]);
-        let taken = |log: &mut ReplayLog, frame| log.take_until(frame).into_iter().map(|c| c.command).collect::<Vec<_>>();
+        let taken =
+            |log: &mut ReplayLog, frame| log.take_until(frame).into_iter().map(|c| c.command).collect::<Vec<_>>();
         assert_eq!(taken(&mut log, None), [remove(0)]);
         assert_eq!(taken(&mut log, Some(4)), []);
         assert_eq!(taken(&mut log, Some(5)), [remove(1)]);

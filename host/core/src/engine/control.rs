@@ -21,11 +21,11 @@ use super::question::{Question, QuestionId};
 use super::times::utc_now_ns;
 use super::warnings::Warnings;
 use super::{CommandSink, EngineOptions, Input, LoggedCommand, ReplayLog};
+use crate::RunError;
 use crate::control::{
     Answer, BeadsCommand, CameraCommand, ClientId, Command, EngineCommand, Event, EventKind, Hub, Refusal, RefusalKind,
     Reply, Request, RequestId, Severity, StageCommand, TrackingCommand,
 };
-use crate::RunError;
 use beads::Beads;
 use build::Built;
 use camera::CameraArea;
@@ -492,9 +492,8 @@ impl Control {
     }
 
     fn refuse_what_waits(&mut self) {
-        let cancelled = || {
-            Refusal::new(RefusalKind::Cancelled, "cannot do this any more", "the engine ends", "start it again")
-        };
+        let cancelled =
+            || Refusal::new(RefusalKind::Cancelled, "cannot do this any more", "the engine ends", "start it again");
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|r| (r.client, r.request));
         let asked: Vec<_> = waiting.chain(self.questions.drain(..).map(|q| q.id)).collect();
         for (client, request) in asked {

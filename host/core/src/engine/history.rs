@@ -122,7 +122,9 @@ impl BeadRows {
 impl Traces for History {
     fn trace(&self, query: &TraceQuery) -> Trace {
         let chunks = self.chunks(query.bead);
-        let ends = |pick: fn(&Chunk) -> Option<Sample>, chunk: Option<&Arc<Chunk>>| chunk.and_then(|c| pick(c)).map(|s| s.utc_ns);
+        let ends = |pick: fn(&Chunk) -> Option<Sample>, chunk: Option<&Arc<Chunk>>| {
+            chunk.and_then(|c| pick(c)).map(|s| s.utc_ns)
+        };
         let oldest_utc_ns = ends(Chunk::first, chunks.first());
         let newest_utc_ns = ends(Chunk::last, chunks.last());
         let columns = match query.minus {

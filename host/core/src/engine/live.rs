@@ -94,9 +94,8 @@ impl Live {
             setup,
         };
         let spawned = std::thread::Builder::new().name("live".into()).spawn(move || thread.run());
-        let thread = spawned.map_err(|e| {
-            RunError::refused("cannot start the live thread", e.to_string(), "close other programs")
-        })?;
+        let thread = spawned
+            .map_err(|e| RunError::refused("cannot start the live thread", e.to_string(), "close other programs"))?;
         Ok(Self { mailbox, thread })
     }
 

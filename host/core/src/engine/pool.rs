@@ -35,6 +35,10 @@ impl LivePool {
 fn build(n_threads: usize) -> Result<Arc<ThreadPool>, RunError> {
     let pool = ThreadPoolBuilder::new().num_threads(n_threads).thread_name(|i| format!("live-{i}")).build();
     pool.map(Arc::new).map_err(|e| {
-        RunError::refused("cannot start the tracking threads", e.to_string(), "use fewer threads, or close other programs")
+        RunError::refused(
+            "cannot start the tracking threads",
+            e.to_string(),
+            "use fewer threads, or close other programs",
+        )
     })
 }

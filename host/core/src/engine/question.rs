@@ -37,7 +37,8 @@ impl Planes {
     fn nearest(&self, bead: u32, z_nm: f64, layout: &ProfileLayout) -> Option<(f64, Vec<f64>)> {
         let table = self.by_bead.get(&bead).or(self.shared.as_ref())?;
         let distance = |z: &f64| (z - z_nm).abs();
-        let nearest = (0..table.z_nm.len()).min_by(|a, b| distance(&table.z_nm[*a]).total_cmp(&distance(&table.z_nm[*b])));
+        let nearest =
+            (0..table.z_nm.len()).min_by(|a, b| distance(&table.z_nm[*a]).total_cmp(&distance(&table.z_nm[*b])));
         let (i, n) = (nearest.filter(|_| z_nm.is_finite())?, layout.n_bins as usize);
         Some((table.z_nm[i], table.profiles.get(i * n..(i + 1) * n)?.to_vec()))
     }
@@ -56,7 +57,9 @@ pub(crate) fn answer(
         !fix.x_px.is_nan() && fix.flags & abi::FLAG_PLUGIN_ERROR == 0
     };
     match question.what {
-        Asked::ProfileLength => (0..batch.fixes.len()).find(succeeded).map(|_| Ok(Answer::ProfileLength(batch.layout.n_bins))),
+        Asked::ProfileLength => {
+            (0..batch.fixes.len()).find(succeeded).map(|_| Ok(Answer::ProfileLength(batch.layout.n_bins)))
+        }
         Asked::Profile { bead } => {
             let Some(roi) = batch.rois.iter().position(|r| r.bead == bead) else { return Some(Err(gone(bead))) };
             if bins == 0 {

@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tetherscope_files::Row;
 use tetherscope_files::GapRecord;
+use tetherscope_files::Row;
 
 /// The side of the queue that everybody puts into.
 #[derive(Clone)]
@@ -185,9 +185,9 @@ impl Inlet {
             inner.batches += 1;
             let held = if take_video { n } else { 0 };
             inner.held_frames += held;
-            let profiles = tracked.filter(|_| program.record_profiles && take_rows).map(|(plan, r)| {
-                (plan.layout().n_bins, r.profiles.clone(), r.weights.clone())
-            });
+            let profiles = tracked
+                .filter(|_| program.record_profiles && take_rows)
+                .map(|(plan, r)| (plan.layout().n_bins, r.profiles.clone(), r.weights.clone()));
             let ticket = |stage: &Option<Arc<StageCounts>>| stage.as_ref().map(|s| s.enter(n as u64));
             let item = BatchItem {
                 arrivals_ns: batch.frames().iter().map(|f| f.arrival_ns()).collect(),

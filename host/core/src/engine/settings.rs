@@ -1,7 +1,7 @@
 //! Schema and values of parameters as forms show them, and names of methods into instances.
 
-use crate::control::{MethodChoice, MethodView, Refusal, SettingView};
 use crate::RunError;
+use crate::control::{MethodChoice, MethodView, Refusal, SettingView};
 use tetherscope_loader::{Component, Kind, ParamSet, ParameterInfo, Registry, SettingsInfo, Value};
 
 /// A value as JSON.
@@ -55,11 +55,15 @@ pub(crate) fn method_view(component: &Component, params: &ParamSet) -> MethodVie
 }
 
 /// The component and parameters that a choice means.
-pub(crate) fn resolve(registry: &Registry, kind: Kind, choice: &MethodChoice) -> Result<(Component, ParamSet), Refusal> {
+pub(crate) fn resolve(
+    registry: &Registry,
+    kind: Kind,
+    choice: &MethodChoice,
+) -> Result<(Component, ParamSet), Refusal> {
     let component = registry.resolve(kind, &choice.method).map_err(|e| Refusal::from(RunError::from(e)))?;
     let pairs = choice.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-    let params = component.params(pairs).map_err(|e| {
-        Refusal { kind: crate::control::RefusalKind::Invalid, ..Refusal::from(RunError::from(e)) }
-    })?;
+    let params = component
+        .params(pairs)
+        .map_err(|e| Refusal { kind: crate::control::RefusalKind::Invalid, ..Refusal::from(RunError::from(e)) })?;
     Ok((component.clone(), params))
 }

@@ -60,8 +60,11 @@ impl BatchFrames {
     }
 
     fn view(&self) -> Option<Frames<'_>> {
-        let memory =
-            if self.unpacked.is_empty() { self.frames.first()?.memory() } else { FrameMemory::from(&self.unpacked[..]) };
+        let memory = if self.unpacked.is_empty() {
+            self.frames.first()?.memory()
+        } else {
+            FrameMemory::from(&self.unpacked[..])
+        };
         Some(Frames { memory, offsets: &self.offsets, indices: &self.indices, grid: self.grid })
     }
 }
@@ -127,7 +130,12 @@ struct State {
 
 impl BatchWork {
     /// Puts all pieces of a batch on the pool.
-    pub(crate) fn start(plan: &Arc<Plan>, frames: &Arc<BatchFrames>, with_profiles: bool, pool: &LivePool) -> Arc<Self> {
+    pub(crate) fn start(
+        plan: &Arc<Plan>,
+        frames: &Arc<BatchFrames>,
+        with_profiles: bool,
+        pool: &LivePool,
+    ) -> Arc<Self> {
         let n_rows = plan.rois().len() * frames.frames.len();
         let even = n_rows.div_ceil(pool.n_threads());
         let per_piece = even.clamp(FEWEST_ROIS_PER_CALL, ROIS_PER_CALL);

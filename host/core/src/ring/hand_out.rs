@@ -88,9 +88,9 @@ pub(super) struct HandOut {
 }
 
 impl HandOut {
-    pub(super) fn new(id_bits: u32) -> Self {
+    pub(super) fn new(id_bits: u32, first_index: u64) -> Self {
         Self {
-            next_index: 0,
+            next_index: first_index,
             session: 0,
             ids: Ids::new(id_bits),
             told_since: 0,

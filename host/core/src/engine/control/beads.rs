@@ -68,7 +68,8 @@ impl Beads {
     /// Their ROIs, by id.
     pub(crate) fn rois(&self) -> Vec<Roi> {
         let size = self.roi_size_px;
-        let roi = |(bead, b): (&u32, &Bead)| Roi { bead: *bead, x_px: b.roi.x_px, y_px: b.roi.y_px, w_px: size, h_px: size };
+        let roi =
+            |(bead, b): (&u32, &Bead)| Roi { bead: *bead, x_px: b.roi.x_px, y_px: b.roi.y_px, w_px: size, h_px: size };
         self.beads.iter().map(roi).collect()
     }
 
@@ -224,7 +225,12 @@ impl Control {
     fn add_random(&mut self, asker: &Asker, count: u32, seed: u64) -> Result<Outcome, Refusal> {
         self.refuse_too_many(count as usize)?;
         let format = self.camera.format().ok_or_else(|| {
-            Refusal::new(RefusalKind::NotNow, "cannot place beads", "no camera is open, so frames have no size", "open one first")
+            Refusal::new(
+                RefusalKind::NotNow,
+                "cannot place beads",
+                "no camera is open, so frames have no size",
+                "open one first",
+            )
         })?;
         let size = self.beads.roi_size_px;
         let (w, h) = (format.width_px.saturating_sub(size), format.height_px.saturating_sub(size));
@@ -265,19 +271,27 @@ impl Control {
             return Err(Refusal::new(RefusalKind::NotNow, thing, cause, "unload the Z-LUT first"));
         }
         let spec = super::build::Spec { roi_size_px: size_px, ..self.spec() };
-        Ok(self.try_job(asker, move || super::build::build(&spec), move |control, asker, (built, dropped)| {
-            let by = (control.beads.roi_size_px as i32 - size_px as i32) / 2;
-            control.beads.roi_size_px = size_px;
-            for b in control.beads.beads.values_mut() {
-                b.roi = NewRoi { x_px: b.roi.x_px + by, y_px: b.roi.y_px + by };
-            }
-            if let Some(f) = control.camera.format() {
-                control.beads.clamp(f.width_px, f.height_px);
-            }
-            control.install(built, dropped, Box::new(move |control, from_frame| {
-                control.done(&asker, from_frame, Answer::Done { from_frame });
-            }));
-        }))
+        Ok(self.try_job(
+            asker,
+            move || super::build::build(&spec),
+            move |control, asker, (built, dropped)| {
+                let by = (control.beads.roi_size_px as i32 - size_px as i32) / 2;
+                control.beads.roi_size_px = size_px;
+                for b in control.beads.beads.values_mut() {
+                    b.roi = NewRoi { x_px: b.roi.x_px + by, y_px: b.roi.y_px + by };
+                }
+                if let Some(f) = control.camera.format() {
+                    control.beads.clamp(f.width_px, f.height_px);
+                }
+                control.install(
+                    built,
+                    dropped,
+                    Box::new(move |control, from_frame| {
+                        control.done(&asker, from_frame, Answer::Done { from_frame });
+                    }),
+                );
+            },
+        ))
     }
 
     fn beads_changed(&mut self, asker: &Asker, ids: Option<Vec<u32>>) -> Outcome {
@@ -313,7 +327,12 @@ impl Control {
         let (component, params) = resolve(&self.registry, Kind::Finder, finder)?;
         let Some(ring) = self.camera.running().map(|r| r.ring.clone()) else {
             let thing = "cannot find beads";
-            return Err(Refusal::new(RefusalKind::NotNow, thing, "no camera runs, so there is no frame", "start it first"));
+            return Err(Refusal::new(
+                RefusalKind::NotNow,
+                thing,
+                "no camera runs, so there is no frame",
+                "start it first",
+            ));
         };
         let size_px = self.beads.roi_size_px;
         let seed = seed.map(|s| Rect { x_px: s.x_px, y_px: s.y_px, w_px: size_px, h_px: size_px });

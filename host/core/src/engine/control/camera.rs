@@ -3,9 +3,10 @@
 
 use super::build::{self, Built, Spec};
 use super::{Asker, Control, Outcome};
+use crate::RunError;
 use crate::control::{
-    Answer, CameraCommand, CameraState, CameraView, EventKind, FormatView, MethodChoice, Refusal, RefusalKind, Severity,
-    SettingView,
+    Answer, CameraCommand, CameraState, CameraView, EventKind, FormatView, MethodChoice, Refusal, RefusalKind,
+    SettingView, Severity,
 };
 use crate::engine::display;
 use crate::engine::live::{Live, LiveSetup, Mailbox};
@@ -15,7 +16,6 @@ use crate::engine::times::Times;
 use crate::ledger::Ledger;
 use crate::live_camera::{self, CameraEnd, CameraOptions, LiveCamera, Reopen};
 use crate::ring::{Policy, Ring, RingOptions, SubscribeOptions};
-use crate::RunError;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -218,11 +218,8 @@ impl Control {
                     self.camera.view.format = Some(format_view(&opened.open.format, &opened.settings));
                 }
                 self.camera.open = Some(opened.open);
-                let answer = if keep_open {
-                    Answer::Settings(opened.settings)
-                } else {
-                    Answer::Done { from_frame: None }
-                };
+                let answer =
+                    if keep_open { Answer::Settings(opened.settings) } else { Answer::Done { from_frame: None } };
                 match opened.built {
                     None => {
                         let frame = self.frame_now();
@@ -230,7 +227,11 @@ impl Control {
                     }
                     Some((built, dropped)) => {
                         let asker = asker.clone();
-                        self.install(built, dropped, Box::new(move |control, frame| control.done(&asker, frame, answer)));
+                        self.install(
+                            built,
+                            dropped,
+                            Box::new(move |control, frame| control.done(&asker, frame, answer)),
+                        );
                     }
                 }
             }
@@ -519,7 +520,8 @@ fn open(component: Component, device: String, params: ParamSet, spec: Spec) -> R
 /// After settings were changed: the format may be another one.
 fn reopen_format(open: Open, spec: Spec, settings: Vec<SettingView>) -> Result<Opened, Refusal> {
     let format = open.camera.format().map_err(device_refusal)?;
-    let key = |f: &CameraFormat| (f.width_px, f.height_px, f.pixel_format, f.significant_bits, f.row_stride_bytes, f.flags);
+    let key =
+        |f: &CameraFormat| (f.width_px, f.height_px, f.pixel_format, f.significant_bits, f.row_stride_bytes, f.flags);
     let built = if key(&format) == key(&open.format) {
         None
     } else {
@@ -579,11 +581,8 @@ impl Start {
             in_hand: 1,
             policy: Policy::NewestOnly,
         })?;
-        let options = CameraOptions {
-            poll_for: Duration::from_millis(50),
-            reopen: self.reopen,
-            ..CameraOptions::default()
-        };
+        let options =
+            CameraOptions { poll_for: Duration::from_millis(50), reopen: self.reopen, ..CameraOptions::default() };
         // Before its frames, who takes them.
         let display = display::start(shown, format, self.hub, self.meters)?;
         let camera = match LiveCamera::start(self.open.camera, ring.clone(), options) {

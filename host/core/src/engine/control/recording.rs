@@ -117,7 +117,12 @@ impl Control {
         }
         if !request.rotate_minutes.is_finite() || request.rotate_minutes < 0.0 {
             let cause = format!("rotate_minutes is {}", request.rotate_minutes);
-            return Err(Refusal::new(RefusalKind::Invalid, "cannot start a recording", cause, "give 0 or more minutes"));
+            return Err(Refusal::new(
+                RefusalKind::Invalid,
+                "cannot start a recording",
+                cause,
+                "give 0 or more minutes",
+            ));
         }
         let format = self.camera.format();
         if self.program.mode != crate::control::DataMode::Track && format.is_none() {
@@ -149,11 +154,8 @@ impl Control {
         if let Some(running) = self.camera.running() {
             count_in(&inlet, &running.ledger);
         }
-        self.recording.view = RecordingView {
-            state: RecordingState::On,
-            folder: Some(folder.clone()),
-            ..RecordingView::default()
-        };
+        self.recording.view =
+            RecordingView { state: RecordingState::On, folder: Some(folder.clone()), ..RecordingView::default() };
         self.recording.now = Some(Now {
             inlet: inlet.clone(),
             thread,
@@ -165,12 +167,15 @@ impl Control {
         let record_profiles =
             matches!(&asker.command, crate::control::Command::Recording(RecordingCommand::Start(r)) if r.profiles);
         let program = Program { recorder: Some(inlet.clone()), record_profiles, ..(*self.program).clone() };
-        self.switch(program, Box::new(move |control, frame| {
-            let from = frame.unwrap_or_else(|| control.camera.next_frame());
-            inlet.begin(from);
-            control.tell(Some(from), Severity::Info, EventKind::RecordingStarted { folder });
-            control.done(&asker, Some(from), Answer::Done { from_frame: Some(from) });
-        }));
+        self.switch(
+            program,
+            Box::new(move |control, frame| {
+                let from = frame.unwrap_or_else(|| control.camera.next_frame());
+                inlet.begin(from);
+                control.tell(Some(from), Severity::Info, EventKind::RecordingStarted { folder });
+                control.done(&asker, Some(from), Answer::Done { from_frame: Some(from) });
+            }),
+        );
     }
 
     /// Ends it at the next frame boundary.
@@ -183,17 +188,20 @@ impl Control {
             self.recording.view.state = RecordingState::Finishing;
         }
         let program = Program { recorder: None, record_profiles: false, ..(*self.program).clone() };
-        self.switch(program, Box::new(move |control, frame| {
-            let end = frame.unwrap_or_else(|| control.camera.next_frame());
-            inlet.end(end);
-            if let Some(now) = &mut control.recording.now {
-                now.stopper = stopper.map(|asker| (asker, Some(end)));
-            }
-            control.pass_gaps();
-            let ledger = serde_json::to_value(control.ledger_now()).unwrap_or_default();
-            inlet.put(Item::Section("ledger".into(), ledger));
-            inlet.put(Item::Finish);
-        }));
+        self.switch(
+            program,
+            Box::new(move |control, frame| {
+                let end = frame.unwrap_or_else(|| control.camera.next_frame());
+                inlet.end(end);
+                if let Some(now) = &mut control.recording.now {
+                    now.stopper = stopper.map(|asker| (asker, Some(end)));
+                }
+                control.pass_gaps();
+                let ledger = serde_json::to_value(control.ledger_now()).unwrap_or_default();
+                inlet.put(Item::Section("ledger".into(), ledger));
+                inlet.put(Item::Finish);
+            }),
+        );
     }
 
     pub(super) fn stop_recording_for_end(&mut self) {
@@ -289,7 +297,10 @@ impl Control {
     }
 
     pub(super) fn recording_view(&self) -> RecordingView {
-        self.recording.now.as_ref().map_or_else(|| self.recording.view.clone(), |now| self.recording_progress(&now.inlet))
+        self.recording
+            .now
+            .as_ref()
+            .map_or_else(|| self.recording.view.clone(), |now| self.recording_progress(&now.inlet))
     }
 
     /// Reads how long the disk will do, once a second.
@@ -335,7 +346,11 @@ fn gap_for_files(gap: &GapRecord) -> tetherscope_files::GapRecord {
     tetherscope_files::GapRecord {
         stage: "camera".into(),
         first_frame_after: gap.after_index.map_or(0, |i| i + 1),
-        count: if matches!(gap.kind, GapKind::Dropped(_) | GapKind::CameLate | GapKind::RecordsLost) { gap.n_frames } else { 0 },
+        count: if matches!(gap.kind, GapKind::Dropped(_) | GapKind::CameLate | GapKind::RecordsLost) {
+            gap.n_frames
+        } else {
+            0
+        },
         reason: gap.kind.name().to_owned(),
         device_ids: gap.first_device_id.zip(gap.last_device_id),
         utc_ns: Some(utc_now_ns() - tetherscope_loader::now_ns() + gap.from_ns),

@@ -40,9 +40,13 @@ impl Control {
             build(&Spec { tracker: Some(tracker), ..spec })
         };
         Ok(self.try_job(asker, work, |control, asker, (built, dropped)| {
-            control.install(built, dropped, Box::new(move |control, from_frame| {
-                control.done(&asker, from_frame, Answer::Done { from_frame });
-            }));
+            control.install(
+                built,
+                dropped,
+                Box::new(move |control, from_frame| {
+                    control.done(&asker, from_frame, Answer::Done { from_frame });
+                }),
+            );
         }))
     }
 

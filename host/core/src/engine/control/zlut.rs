@@ -32,10 +32,14 @@ impl Control {
 
     fn zlut_ready(&mut self, asker: Asker, built: Built) {
         let path = built.zlut.as_ref().and_then(|z| z.choice.path.clone());
-        self.install(built, None, Box::new(move |control, from_frame| {
-            control.tell(from_frame, Severity::Info, EventKind::ZlutLoaded { path });
-            control.done(&asker, from_frame, Answer::Done { from_frame });
-        }));
+        self.install(
+            built,
+            None,
+            Box::new(move |control, from_frame| {
+                control.tell(from_frame, Severity::Info, EventKind::ZlutLoaded { path });
+                control.done(&asker, from_frame, Answer::Done { from_frame });
+            }),
+        );
     }
 
     fn unload_zlut(&mut self, asker: &Asker) -> Result<Outcome, Refusal> {
@@ -48,13 +52,21 @@ impl Control {
             ));
         }
         let spec = Spec { zlut: None, ..self.spec() };
-        Ok(self.try_job(asker, move || build(&spec), |control, asker, (built, _)| {
-            control.install(built, None, Box::new(move |control, from_frame| {
-                let reason = "asked for".to_owned();
-                control.tell(from_frame, Severity::Info, EventKind::ZlutUnloaded { reason });
-                control.done(&asker, from_frame, Answer::Done { from_frame });
-            }));
-        }))
+        Ok(self.try_job(
+            asker,
+            move || build(&spec),
+            |control, asker, (built, _)| {
+                control.install(
+                    built,
+                    None,
+                    Box::new(move |control, from_frame| {
+                        let reason = "asked for".to_owned();
+                        control.tell(from_frame, Severity::Info, EventKind::ZlutUnloaded { reason });
+                        control.done(&asker, from_frame, Answer::Done { from_frame });
+                    }),
+                );
+            },
+        ))
     }
 }
 

@@ -54,7 +54,10 @@ fn columns_hold_the_smallest_and_largest_of_exactly_their_rows() {
             assert_eq!(c.x_nm.max, xs().fold(f64::NEG_INFINITY, f64::max));
             assert_eq!(c.y_nm.min, -c.x_nm.max);
             assert!(c.z_nm.min.is_nan(), "no z is no number");
-            assert_eq!((c.from_utc_ns, c.to_utc_ns), (of_column[0] as i64 * 10, of_column[of_column.len() - 1] as i64 * 10));
+            assert_eq!(
+                (c.from_utc_ns, c.to_utc_ns),
+                (of_column[0] as i64 * 10, of_column[of_column.len() - 1] as i64 * 10)
+            );
             rest = after;
         }
         assert!(rest.is_empty(), "every row is in a column");

@@ -32,9 +32,9 @@ pub(crate) fn sections(s: &Snapshot, camera_version: &str, zlut_file: Option<&st
         .iter()
         .map(|b| json!({ "bead": b.bead, "x_px": b.roi.x_px, "y_px": b.roi.y_px, "role": b.role }))
         .collect();
-    let zlut = s.zlut.as_ref().map(|z| {
-        json!({ "file": zlut_file, "path": z.path, "unchecked": z.unchecked, "strategy": method(&z.strategy) })
-    });
+    let zlut = s.zlut.as_ref().map(
+        |z| json!({ "file": zlut_file, "path": z.path, "unchecked": z.unchecked, "strategy": method(&z.strategy) }),
+    );
     let of: [Setting; 12] = [
         ("optics".into(), json!(s.optics)),
         (

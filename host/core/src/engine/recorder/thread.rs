@@ -2,6 +2,7 @@
 //! says so at once, counts what it cannot write, and finishes what there is.
 
 use super::{BatchItem, Inlet, Item, Queue};
+use crate::RunError;
 use crate::control::Refusal;
 use crate::engine::Input;
 use crate::engine::meters::Meters;
@@ -10,16 +11,15 @@ use crate::ledger::DropReason;
 use crate::plan::Plan;
 use crate::ring::Frame;
 use crate::run::BatchPixels;
-use crate::RunError;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tetherscope_files::{
-    DEFAULT_MAX_FILE_BYTES, FrameRecord, PlaneView, RecordingWriter, RoiPlace, RoiStackOptions, StackOptions, SyncHandle,
-    TrackSetId, crop_rois,
+    DEFAULT_MAX_FILE_BYTES, FrameRecord, PlaneView, RecordingWriter, RoiPlace, RoiStackOptions, StackOptions,
+    SyncHandle, TrackSetId, crop_rois,
 };
 use tetherscope_files::{FileError, GreyDepth};
 use tetherscope_loader::{CameraFormat, now_ns};
@@ -57,8 +57,9 @@ pub(crate) struct Finished {
 
 /// Starts both threads. They end after [`Item::Finish`].
 pub(crate) fn start(setup: RecorderSetup) -> Result<JoinHandle<()>, RunError> {
-    let failed =
-        |e: std::io::Error| RunError::refused("cannot start the recorder", format!("a thread: {e}"), "close other programs");
+    let failed = |e: std::io::Error| {
+        RunError::refused("cannot start the recorder", format!("a thread: {e}"), "close other programs")
+    };
     let (stop_syncing, stopped) = channel();
     let (sync, inputs, id) = (setup.writer.sync_handle(), setup.inputs.clone(), setup.inlet.id());
     let syncing = std::thread::Builder::new()
@@ -66,7 +67,10 @@ pub(crate) fn start(setup: RecorderSetup) -> Result<JoinHandle<()>, RunError> {
         .spawn(move || sync_until(&sync, &stopped, &inputs, id))
         .map_err(failed)?;
     let recorder = Recorder::new(setup);
-    std::thread::Builder::new().name("recorder".into()).spawn(move || recorder.run(stop_syncing, syncing)).map_err(failed)
+    std::thread::Builder::new()
+        .name("recorder".into())
+        .spawn(move || recorder.run(stop_syncing, syncing))
+        .map_err(failed)
 }
 
 fn sync_until(sync: &SyncHandle, stopped: &Receiver<()>, inputs: &Sender<Input>, id: u64) {
