@@ -32,6 +32,9 @@ mod warnings;
 mod work;
 
 pub use command_log::{LoggedCommand, ReplayLog};
+pub(crate) use control::read_zlut_choice;
+pub(crate) use recorder::isa;
+pub(crate) use settings::resolve as resolve_method;
 
 use crate::control::{BatchLimits, Client, Hub, Request, Snapshot};
 use crate::{Optics, RunError};
@@ -59,6 +62,8 @@ pub struct EngineOptions {
     pub batch: BatchLimits,
     /// Bytes for the ring, as far as the memory allows them; it has at least [`EngineOptions::min_ring_slots`].
     pub ring_bytes: u64,
+    /// Bytes of the ring besides for the past, which captures begin with.
+    pub past_bytes: u64,
     /// Fewest slots of a ring.
     pub min_ring_slots: usize,
     /// Most bytes of a ring: arming a camera that needs more is refused. None: three quarters of the free memory.
@@ -88,6 +93,7 @@ impl EngineOptions {
             roi_size_px: 50,
             batch: BatchLimits { max_frames: 16, max_ms: 5.0 },
             ring_bytes: 256 << 20,
+            past_bytes: 128 << 20,
             min_ring_slots: 64,
             memory_budget_bytes: None,
             history_rows: 1_000_000,

@@ -14,6 +14,8 @@ mod live_camera;
 mod optics;
 mod piece;
 mod plan;
+mod replay;
+mod rerun;
 pub mod rig;
 mod ring;
 mod rows;
@@ -34,6 +36,8 @@ pub use ledger::{DropReason, Dropped, Ledger, LedgerSnapshot, OutOfBalance, Stag
 pub use live_camera::{CameraEnd, CameraOptions, CameraState, LiveCamera, Reopen};
 pub use optics::Optics;
 pub use plan::{Plan, PlanOptions, Roi, Tables, ZlutPlan};
+pub use replay::{ReplaySource, ReplayTiming};
+pub use rerun::{RerunMethods, RerunOptions, RerunReport, rerun};
 pub use ring::{
     CAMERA_STAGE, ConsumerWaker, Frame, GapKind, GapRecord, Next, Policy, Ring, RingOptions, RingStatus,
     SubscribeOptions, Subscription, available_memory_bytes,

@@ -239,15 +239,15 @@ pub fn run(
 
 /// Results of one group, kept from group to group.
 #[derive(Default)]
-struct Results {
-    fixes: Vec<Fix>,
+pub(crate) struct Results {
+    pub(crate) fixes: Vec<Fix>,
     profiles: Vec<f64>,
     weights: Vec<f32>,
     n_bins: usize,
 }
 
 impl Results {
-    fn resize(&mut self, n: usize, n_bins: usize, keep_profiles: bool) {
+    pub(crate) fn resize(&mut self, n: usize, n_bins: usize, keep_profiles: bool) {
         self.n_bins = if keep_profiles { n_bins } else { 0 };
         self.fixes.clear();
         self.fixes.resize(n, AT_BORDER);
@@ -260,8 +260,8 @@ impl Results {
 
 /// Calls of plugins that failed within one group.
 #[derive(Default)]
-struct Failures {
-    count: u64,
+pub(crate) struct Failures {
+    pub(crate) count: u64,
     first: Option<String>,
 }
 
@@ -271,15 +271,23 @@ fn track_group(
     group: &[FrameMeta],
     results: &mut Results,
 ) -> Result<Failures, RunError> {
+    let offsets: Vec<u64> = group.iter().enumerate().map(|(i, f)| pixels.offset_bytes(f, i)).collect();
+    let indices: Vec<u64> = group.iter().map(|f| f.index).collect();
+    track_frames(
+        plan,
+        Frames { memory: pixels.memory(), offsets: &offsets, indices: &indices, grid: pixels.grid },
+        results,
+    )
+}
+
+/// Tracks frames into results of their size, on the pool that it is called on.
+pub(crate) fn track_frames(plan: &Plan, frames: Frames<'_>, results: &mut Results) -> Result<Failures, RunError> {
     let failures = Mutex::new(Failures::default());
     let note = |e: &PluginError| {
         let mut f = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         f.count += 1;
         f.first.get_or_insert_with(|| e.to_string());
     };
-    let offsets: Vec<u64> = group.iter().enumerate().map(|(i, f)| pixels.offset_bytes(f, i)).collect();
-    let indices: Vec<u64> = group.iter().map(|f| f.index).collect();
-    let frames = Frames { memory: pixels.memory(), offsets: &offsets, indices: &indices, grid: pixels.grid };
     let piece = |piece: usize| Piece { plan, frames, first: piece * ROIS_PER_CALL };
     let per_piece = (ROIS_PER_CALL * results.n_bins).max(1);
     let fixes = results.fixes.par_chunks_mut(ROIS_PER_CALL);

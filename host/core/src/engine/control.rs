@@ -5,11 +5,14 @@
 mod beads;
 mod build;
 mod camera;
+mod capture;
 mod publish;
 mod recording;
 mod stages;
 mod tracking;
 mod zlut;
+
+pub(crate) use build::read_choice as read_zlut_choice;
 
 use super::health::Health;
 use super::history::History;
@@ -29,6 +32,7 @@ use crate::control::{
 use beads::Beads;
 use build::Built;
 use camera::CameraArea;
+use capture::Captures;
 use publish::Publisher;
 use recording::RecordingArea;
 use std::collections::{HashMap, VecDeque};
@@ -76,6 +80,7 @@ pub(crate) struct Control {
     pub(crate) camera: CameraArea,
     pub(crate) beads: Beads,
     recording: RecordingArea,
+    captures: Captures,
     /// Tracker and Z-LUT as they were made.
     pub(crate) built: Built,
     /// What is done with frames from the next boundary on.
@@ -120,6 +125,7 @@ impl Control {
             beads: Beads::new(options.roi_size_px),
             camera: CameraArea::default(),
             recording: RecordingArea::default(),
+            captures: Captures::default(),
             built: Built::default(),
             meters: Arc::default(),
             warnings: Warnings::default(),
@@ -465,7 +471,9 @@ impl Control {
         self.stop_for_end();
         self.jobs.close();
         // What jobs leave to do is done here.
-        while (!self.jobs.is_over() || self.recording.is_active()) && Instant::now() < until {
+        while (!self.jobs.is_over() || self.recording.is_active() || self.captures.is_active())
+            && Instant::now() < until
+        {
             if let Ok(input) = inbox.recv_timeout(Duration::from_millis(20)) {
                 self.take_at_the_end(input);
             }

@@ -4,8 +4,11 @@
 
 mod failures;
 mod mailbox;
+mod past;
 
 pub(crate) use mailbox::{Mail, Mailbox};
+pub(crate) use past::Capture;
+use past::Past;
 
 use super::Input;
 use super::meters::Meters;
@@ -67,6 +70,8 @@ pub(crate) struct LiveSetup {
     pub(crate) notes: Sender<Input>,
     pub(crate) hang_limit: Duration,
     pub(crate) max_batch_frames: usize,
+    /// Frames of the past that are kept.
+    pub(crate) past_frames: usize,
     pub(crate) questions: Vec<Question>,
     /// Frames before which it waits for commands, in order.
     pub(crate) barriers: VecDeque<u64>,
@@ -91,6 +96,7 @@ impl Live {
             failures: Failures::default(),
             disabled: None,
             hangs: 0,
+            past: Past::new(setup.past_frames),
             setup,
         };
         let spawned = std::thread::Builder::new().name("live".into()).spawn(move || thread.run());
@@ -120,6 +126,7 @@ struct LiveThread {
     /// Methods that are called no more.
     disabled: Option<Arc<Chain>>,
     hangs: u32,
+    past: Past,
 }
 
 impl LiveThread {
@@ -133,6 +140,7 @@ impl LiveThread {
             }
         }
         self.take_mail();
+        self.past.end(self.next_frame);
         self.tell_failures();
         self.note(Note::Ended { next_frame: self.next_frame });
     }
@@ -163,6 +171,10 @@ impl LiveThread {
                 self.note(Note::Switched { id, frame: self.next_frame });
             }
             Mail::Ask(question) => self.setup.questions.push(question),
+            Mail::Capture(capture) => {
+                let (program, setup) = (&self.setup.program, &self.setup);
+                self.past.begin(capture, program, self.next_frame, &setup.format, &setup.pool);
+            }
             Mail::Cancel(id) => self.setup.questions.retain(|q| q.id != id),
             Mail::Release => {}
         }
@@ -238,13 +250,18 @@ impl LiveThread {
         }
         meters.frames.fetch_add(frames.len() as u64, Relaxed);
         self.next_frame = frames.last().map_or(self.next_frame, |f| f.index() + 1);
-        if !program.processing {
+        let utc_ns: Vec<i64> =
+            frames.iter().map(|f| self.setup.times.of_frame(f, self.maker.middle_ns(f.exposure_ns()))).collect();
+        self.past.keep(&frames, &utc_ns);
+        if !program.processing && !self.past.wants_frames() {
             return;
         }
-        let batch = Arc::new(BatchFrames::new(frames, &self.setup.format, &self.setup.pool));
+        let batch = Arc::new(BatchFrames::new(frames, utc_ns, &self.setup.format, &self.setup.pool));
+        self.past.give(&program, &batch);
         match program.tracking() {
             Some(plan) => self.track(&program, plan, &batch),
-            None => self.record(&program, &batch, None),
+            None if program.processing => self.record(&program, &batch, None),
+            None => {}
         }
         self.tell_failures();
     }
@@ -292,7 +309,7 @@ impl LiveThread {
         self.rows.clear();
         let n_rois = plan.rois().len();
         for (f, frame) in batch.frames().iter().enumerate() {
-            let time_ns = self.setup.times.of_frame(frame, self.maker.middle_ns(frame.exposure_ns()));
+            let time_ns = batch.utc_ns().get(f).copied();
             let fixes = &results.fixes[f * n_rois..(f + 1) * n_rois];
             let row = |(roi, fix)| self.maker.row_at(frame.index(), time_ns, roi, fix);
             self.rows.extend(plan.rois().iter().zip(fixes).map(row));
@@ -332,7 +349,7 @@ impl LiveThread {
     /// Passes frames and rows on to the recording.
     fn record(&self, program: &Program, batch: &Arc<BatchFrames>, tracked: Option<(&Arc<Plan>, &BatchResults)>) {
         let Some(recorder) = &program.recorder else { return };
-        recorder.take(program, batch, &self.rows, tracked, &self.setup.times);
+        recorder.take(program, batch, &self.rows, tracked);
     }
 
     /// Shows a batch to a sweep and to whoever asked.

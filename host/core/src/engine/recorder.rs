@@ -6,11 +6,10 @@ mod provenance;
 mod thread;
 
 pub(crate) use item::{BatchItem, Item};
-pub(crate) use provenance::sections;
+pub(crate) use provenance::{isa, sections};
 pub(crate) use thread::{Finished, RecorderSetup, VideoShape, start};
 
 use super::program::Program;
-use super::times::Times;
 use super::work::{BatchFrames, BatchResults};
 use crate::control::DataMode;
 use crate::ledger::{DropReason, StageCounts};
@@ -150,14 +149,13 @@ impl Inlet {
         batch: &Arc<BatchFrames>,
         rows: &[Row],
         tracked: Option<(&Arc<Plan>, &BatchResults)>,
-        times: &Arc<Times>,
     ) {
         let (mode, n) = (program.mode, batch.frames().len());
         let mut inner = self.queue.lock();
         if inner.ended || inner.from.is_none() {
             return;
         }
-        self.note_missed(&mut inner, batch, times);
+        Self::note_missed(&mut inner, batch);
         let wants_video = mode != DataMode::Track;
         let with_rows = tracked.is_some();
         let room = inner.batches < self.queue.limits.batches && !inner.failed;
@@ -198,7 +196,6 @@ impl Inlet {
                 video_ticket: if take_video { ticket(&inner.video) } else { None },
                 mode,
                 rois: program.plan.clone().filter(|_| mode.records_rois()),
-                times: times.clone(),
                 n_frames: n as u64,
                 held,
             };
@@ -213,12 +210,12 @@ impl Inlet {
     }
 
     /// Frames that never reached the live thread stand in the gap table.
-    fn note_missed(&self, inner: &mut Inner, batch: &BatchFrames, times: &Times) {
-        for frame in batch.frames() {
+    fn note_missed(inner: &mut Inner, batch: &BatchFrames) {
+        for (frame, utc_ns) in batch.frames().iter().zip(batch.utc_ns()) {
             let missed = frame.index().saturating_sub(inner.next_frame);
             if missed > 0 {
                 let record = GapRecord {
-                    utc_ns: Some(times.utc_of_host_ns(frame.arrival_ns())),
+                    utc_ns: Some(*utc_ns),
                     ..gap("intake", frame.index(), missed, DropReason::ConsumerSlow.name())
                 };
                 inner.items.push_back(Item::Gap(record));
@@ -232,6 +229,11 @@ impl Inlet {
         let (inner, limits) = (self.queue.lock(), &self.queue.limits);
         let level = |is: usize, of: usize| is as f64 / of.max(1) as f64;
         (level(inner.batches, limits.batches).max(level(inner.held_frames, limits.held_frames)), inner.high_water)
+    }
+
+    /// Frames that keep their slots of the ring.
+    pub(crate) fn held_frames(&self) -> usize {
+        self.queue.lock().held_frames
     }
 
     /// Its first frame, once it has begun.

@@ -27,7 +27,7 @@ impl Times {
     }
 
     /// UTC of the middle of a frame's exposure. Without a device clock, that of its arrival is as near as anybody knows.
-    pub(crate) fn of_frame(&self, frame: &Frame, to_middle_ns: i64) -> Option<i64> {
-        Some(self.utc_of_host_ns(frame.arrival_ns()) + to_middle_ns)
+    pub(crate) fn of_frame(&self, frame: &Frame, to_middle_ns: i64) -> i64 {
+        self.utc_of_host_ns(frame.arrival_ns()) + to_middle_ns
     }
 }

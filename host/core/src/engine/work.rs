@@ -26,13 +26,15 @@ pub(crate) struct BatchFrames {
     unpacked: Vec<u16>,
     offsets: Vec<u64>,
     indices: Vec<u64>,
+    /// UTC of the middle of each exposure.
+    utc_ns: Vec<i64>,
     grid: PixelGrid,
     image_offset: usize,
 }
 
 impl BatchFrames {
     /// Unpacks them if they need it, on the pool.
-    pub(crate) fn new(frames: Vec<Frame>, format: &CameraFormat, pool: &LivePool) -> Self {
+    pub(crate) fn new(frames: Vec<Frame>, utc_ns: Vec<i64>, format: &CameraFormat, pool: &LivePool) -> Self {
         let needed = unpack::is_needed(format);
         let n = format.width_px as usize * format.height_px as usize;
         let mut unpacked = Vec::new();
@@ -50,6 +52,7 @@ impl BatchFrames {
             indices: frames.iter().map(Frame::index).collect(),
             grid: PixelGrid::new(format, needed),
             image_offset: format.image_offset_bytes as usize,
+            utc_ns,
             frames,
             unpacked,
         }
@@ -57,6 +60,11 @@ impl BatchFrames {
 
     pub(crate) fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// UTC of the middle of each exposure.
+    pub(crate) fn utc_ns(&self) -> &[i64] {
+        &self.utc_ns
     }
 
     fn view(&self) -> Option<Frames<'_>> {

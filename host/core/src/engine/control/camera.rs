@@ -15,7 +15,9 @@ use crate::engine::settings::{resolve, settings_view};
 use crate::engine::times::Times;
 use crate::ledger::Ledger;
 use crate::live_camera::{self, CameraEnd, CameraOptions, LiveCamera, Reopen};
+use crate::replay::{ReplayPlayer, ReplaySource, ReplayTiming};
 use crate::ring::{Policy, Ring, RingOptions, SubscribeOptions};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +28,8 @@ use tetherscope_loader::{Camera, CameraFormat, ChannelInfo, Component, Kind, Par
 const MOST_SLOTS: u64 = 2048;
 /// Slots that stay for who looks at a frame now and then: the display, a finder.
 const SLOTS_FOR_LOOKERS: usize = 6;
+/// Method that plays a recording.
+const REPLAY: &str = "recording";
 
 /// The camera.
 #[derive(Default)]
@@ -37,20 +41,63 @@ pub(crate) struct CameraArea {
     next_frame: u64,
 }
 
-/// An open camera.
+/// An open camera, or a recording in its place.
 #[derive(Clone)]
 struct Open {
-    camera: Arc<Camera>,
-    component: Component,
-    device: String,
-    params: ParamSet,
+    source: Source,
+    label: String,
     format: CameraFormat,
     channels: Vec<ChannelName>,
 }
 
+/// Where frames come from.
+#[derive(Clone)]
+enum Source {
+    Camera(Arc<OpenDevice>),
+    Recording { recording: Arc<ReplaySource>, timing: ReplayTiming },
+}
+
+/// An open camera, and how to open it again.
+struct OpenDevice {
+    camera: Arc<Camera>,
+    component: Component,
+    device: String,
+    params: ParamSet,
+}
+
+impl Open {
+    /// The camera; a recording has no settings.
+    fn camera(&self, what: &str) -> Result<Arc<Camera>, Refusal> {
+        match &self.source {
+            Source::Camera(of) => Ok(of.camera.clone()),
+            Source::Recording { .. } => Err(Refusal::new(
+                RefusalKind::Invalid,
+                format!("cannot {what}"),
+                "a recording is played, and has no settings",
+                "open a camera",
+            )),
+        }
+    }
+}
+
+/// What fills the ring.
+enum Feeder {
+    Camera(LiveCamera),
+    Replay(ReplayPlayer, Arc<Ring>),
+}
+
+impl Feeder {
+    fn stop(&mut self) -> CameraEnd {
+        match self {
+            Feeder::Camera(camera) => camera.stop(),
+            Feeder::Replay(player, ring) => player.stop(ring),
+        }
+    }
+}
+
 /// A running camera and what it feeds.
 pub(crate) struct Running {
-    camera: Option<LiveCamera>,
+    camera: Option<Feeder>,
     pub(crate) ring: Arc<Ring>,
     live: Option<Live>,
     display: Option<JoinHandle<()>>,
@@ -60,6 +107,8 @@ pub(crate) struct Running {
     over: bool,
     /// Somebody is stopping it.
     stopping: bool,
+    /// Frames of the past that are kept.
+    past_frames: usize,
 }
 
 impl CameraArea {
@@ -74,6 +123,11 @@ impl CameraArea {
     /// Where the live thread gets its mail; none when nobody would read it.
     pub(crate) fn mailbox(&self) -> Option<Arc<Mailbox>> {
         self.running.as_ref().filter(|r| !r.over).map(|r| r.mailbox.clone())
+    }
+
+    /// Frames of the past that are kept for captures.
+    pub(crate) fn past_frames(&self) -> usize {
+        self.running.as_ref().map_or(0, |r| r.past_frames)
     }
 
     /// Format of the open camera.
@@ -93,7 +147,7 @@ impl CameraArea {
 
     /// Name and version of the open camera.
     pub(crate) fn label(&self) -> String {
-        self.open.as_ref().map_or_else(String::new, |o| o.component.label())
+        self.open.as_ref().map_or_else(String::new, |o| o.label.clone())
     }
 }
 
@@ -120,6 +174,7 @@ impl Control {
             CameraCommand::Close => self.close_camera(asker),
             CameraCommand::Set { values } => {
                 let open = self.camera.open.clone().ok_or_else(|| no_camera("change settings"))?;
+                let camera = open.camera("change settings")?;
                 let pairs: Vec<(String, String)> = values.into_iter().collect();
                 // The running camera keeps what it was told, to be told again after it was unplugged.
                 let running = self.camera.running.as_mut().and_then(|r| r.camera.take());
@@ -127,13 +182,13 @@ impl Control {
                 Ok(self.job(
                     move || {
                         let changed = match &running {
-                            Some(live) => live.set(&pairs).map_err(Refusal::from),
-                            None => {
+                            Some(Feeder::Camera(live)) => live.set(&pairs).map_err(Refusal::from),
+                            _ => {
                                 let pairs = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-                                open.camera.set(pairs).map_err(device_refusal)
+                                camera.set(pairs).map_err(device_refusal)
                             }
                         };
-                        let result = changed.and_then(|s| reopen_format(open, spec, settings_view(&s)));
+                        let result = changed.and_then(|s| reopen_format(&camera, open, spec, settings_view(&s)));
                         (running, result)
                     },
                     {
@@ -148,10 +203,11 @@ impl Control {
                 ))
             }
             CameraCommand::Refresh => {
-                let open = self.camera.open.clone().ok_or_else(|| no_camera("read settings"))?;
+                let open = self.camera.open.as_ref().ok_or_else(|| no_camera("read settings"))?;
+                let camera = open.camera("read settings")?;
                 let asker = asker.clone();
                 Ok(self.job(
-                    move || open.camera.settings().map(|s| settings_view(&s)).map_err(device_refusal),
+                    move || camera.settings().map(|s| settings_view(&s)).map_err(device_refusal),
                     move |control, read| match read {
                         Ok(settings) => {
                             control.camera.view.settings.clone_from(&settings);
@@ -188,6 +244,9 @@ impl Control {
                 "stop it first",
             ));
         }
+        if choice.method == REPLAY {
+            return self.open_recording(asker, choice, device);
+        }
         let (component, params) = resolve(&self.registry, Kind::Camera, choice)?;
         let old = self.camera.open.take();
         self.camera.view = CameraView {
@@ -202,6 +261,43 @@ impl Control {
             move || {
                 drop(old);
                 open(component, device, params, spec)
+            },
+            move |control, opened| control.camera_changed(&asker, opened),
+        ))
+    }
+
+    /// A recording in the place of a camera; `device` is its folder.
+    fn open_recording(&mut self, asker: &Asker, choice: &MethodChoice, device: String) -> Result<Outcome, Refusal> {
+        let timing = match choice.parameters.get("timing").map(String::as_str) {
+            None | Some("recorded") => ReplayTiming::Recorded,
+            Some("fast") => ReplayTiming::Fast,
+            Some(other) => {
+                let cause = format!("timing is {other:?}");
+                return Err(Refusal::new(
+                    RefusalKind::Invalid,
+                    "cannot play a recording",
+                    cause,
+                    "use recorded or fast",
+                ));
+            }
+        };
+        let old = self.camera.open.take();
+        self.camera.view = CameraView { method: REPLAY.into(), device: device.clone(), ..CameraView::default() };
+        let spec = Spec { format: None, ..self.spec() };
+        let asker = asker.clone();
+        Ok(self.job(
+            move || {
+                drop(old);
+                let recording = Arc::new(ReplaySource::open(Path::new(&device))?);
+                let format = *recording.format();
+                let open = Open {
+                    label: format!("recording {device}"),
+                    format,
+                    channels: names_of(&recording.channels()),
+                    source: Source::Recording { recording, timing },
+                };
+                let built = build::build(&Spec { format: Some(format), ..spec })?;
+                Ok(Opened { open, settings: Vec::new(), built: Some(built) })
             },
             move |control, opened| control.camera_changed(&asker, opened),
         ))
@@ -267,7 +363,12 @@ impl Control {
         ))
     }
 
-    /// Slots of the ring for these frames.
+    /// Frames of the past that are kept.
+    fn n_past(&self, format: &CameraFormat) -> usize {
+        (self.options.past_bytes / format.payload_bytes.max(1)).min(MOST_SLOTS) as usize
+    }
+
+    /// Slots of the ring for these frames, without those of the past.
     fn n_slots(&self, format: &CameraFormat) -> usize {
         let fit = (self.options.ring_bytes / format.payload_bytes.max(1)).min(MOST_SLOTS) as usize;
         let fewest = self.options.min_ring_slots.max(format.slots_wanted as usize + SLOTS_FOR_LOOKERS + 8);
@@ -284,19 +385,15 @@ impl Control {
             return Ok(Outcome::Later);
         }
         let start = Start {
-            reopen: self.options.reopen_every.filter(|_| !self.options.lossless).map(|every| Reopen {
-                component: open.component.clone(),
-                device: open.device.clone(),
-                params: open.params.clone(),
-                every,
-            }),
+            reopen_every: self.options.reopen_every.filter(|_| !self.options.lossless),
             ring: RingOptions {
-                n_slots: self.n_slots(&open.format),
+                n_slots: self.n_slots(&open.format) + self.n_past(&open.format),
                 memory_budget_bytes: self.options.memory_budget_bytes,
                 lossless: self.options.lossless,
                 first_index: self.camera.next_frame,
                 ..RingOptions::default()
             },
+            past_frames: self.n_past(&open.format),
             open,
             threads: self.options.threads,
             hub: self.hub.clone(),
@@ -306,10 +403,10 @@ impl Control {
     }
 
     fn camera_started(&mut self, asker: Asker, ready: Ready) {
-        let Ready { camera, ring, display, subscription, pool, ledger } = ready;
+        let Ready { camera, ring, display, subscription, pool, ledger, past_frames } = ready;
         let counts = ledger.stage("tracking");
         self.recording_stage(&ledger);
-        let max_batch_frames = (ring.status().n_slots / 8).max(1);
+        let max_batch_frames = ((ring.status().n_slots - past_frames) / 8).max(1);
         let live = Live::start(LiveSetup {
             subscription,
             program: self.program.clone(),
@@ -323,6 +420,7 @@ impl Control {
             notes: self.inputs.clone(),
             hang_limit: self.options.hang_limit,
             max_batch_frames,
+            past_frames,
             questions: self.questions.clone(),
             barriers: self.barriers(),
         });
@@ -344,6 +442,7 @@ impl Control {
             ledger,
             over: false,
             stopping: false,
+            past_frames,
         });
         self.beat_soon();
         let frame = self.camera.next_frame;
@@ -401,6 +500,7 @@ impl Control {
         }
         let frame = self.camera.next_frame;
         self.complete_switches(frame);
+        self.end_captures();
         let failure = |cause: &str| {
             Refusal::new(
                 RefusalKind::Device,
@@ -427,7 +527,7 @@ impl Control {
 
     /// Looks whether the camera is there.
     pub(super) fn watch_camera(&mut self) {
-        let Some(camera) = self.camera.running.as_ref().and_then(|r| r.camera.as_ref()) else { return };
+        let Some(Feeder::Camera(camera)) = self.camera.running.as_ref().and_then(|r| r.camera.as_ref()) else { return };
         let was_lost = matches!(self.camera.view.state, CameraState::Lost(_));
         match camera.state() {
             live_camera::CameraState::Reopening { cause, attempts } => {
@@ -475,7 +575,7 @@ fn reason_of(end: &Option<CameraEnd>) -> String {
 
 /// What must end before a camera is put away.
 struct Parts {
-    camera: Option<LiveCamera>,
+    camera: Option<Feeder>,
     live: Option<Live>,
     display: Option<JoinHandle<()>>,
 }
@@ -489,7 +589,7 @@ impl Running {
 impl Parts {
     /// Stops the camera, then lets what it delivered pass through.
     fn stop(mut self) -> Option<CameraEnd> {
-        let end = self.camera.as_mut().map(LiveCamera::stop);
+        let end = self.camera.as_mut().map(Feeder::stop);
         if let Some(live) = self.live {
             live.join();
         }
@@ -514,12 +614,14 @@ fn open(component: Component, device: String, params: ParamSet, spec: Spec) -> R
     let format = camera.format().map_err(device_refusal)?;
     let built = build::build(&Spec { format: Some(format), ..spec })?;
     let channels = names_of(&camera.channels().map_err(device_refusal)?);
-    Ok(Opened { open: Open { camera, component, device, params, format, channels }, settings, built: Some(built) })
+    let label = component.label();
+    let source = Source::Camera(Arc::new(OpenDevice { camera, component, device, params }));
+    Ok(Opened { open: Open { source, label, format, channels }, settings, built: Some(built) })
 }
 
 /// After settings were changed: the format may be another one.
-fn reopen_format(open: Open, spec: Spec, settings: Vec<SettingView>) -> Result<Opened, Refusal> {
-    let format = open.camera.format().map_err(device_refusal)?;
+fn reopen_format(camera: &Camera, open: Open, spec: Spec, settings: Vec<SettingView>) -> Result<Opened, Refusal> {
+    let format = camera.format().map_err(device_refusal)?;
     let key =
         |f: &CameraFormat| (f.width_px, f.height_px, f.pixel_format, f.significant_bits, f.row_stride_bytes, f.flags);
     let built = if key(&format) == key(&open.format) {
@@ -527,7 +629,7 @@ fn reopen_format(open: Open, spec: Spec, settings: Vec<SettingView>) -> Result<O
     } else {
         Some(build::build(&Spec { format: Some(format), ..spec })?)
     };
-    let channels = names_of(&open.camera.channels().map_err(device_refusal)?);
+    let channels = names_of(&camera.channels().map_err(device_refusal)?);
     Ok(Opened { open: Open { format, channels, ..open }, settings, built })
 }
 
@@ -544,7 +646,8 @@ fn names_of(channels: &[ChannelInfo]) -> Vec<ChannelName> {
 struct Start {
     open: Open,
     ring: RingOptions,
-    reopen: Option<Reopen>,
+    reopen_every: Option<Duration>,
+    past_frames: usize,
     threads: usize,
     hub: Arc<crate::control::Hub>,
     meters: Arc<crate::engine::meters::Meters>,
@@ -552,23 +655,28 @@ struct Start {
 
 /// A camera that runs, with all but the live thread.
 struct Ready {
-    camera: LiveCamera,
+    camera: Feeder,
     ring: Arc<Ring>,
     display: JoinHandle<()>,
     subscription: crate::ring::Subscription,
     pool: LivePool,
     ledger: Ledger,
+    past_frames: usize,
 }
 
 impl Start {
     fn ready(self) -> Result<Ready, RunError> {
-        let format = self.open.camera.format()?;
+        let (format, channels) = match &self.open.source {
+            Source::Camera(of) => (of.camera.format()?, of.camera.channels()?),
+            Source::Recording { recording, .. } => (*recording.format(), recording.channels()),
+        };
         let ledger = Ledger::new();
-        let ring = Ring::new(&format, self.open.camera.channels()?, &self.ring, &ledger)?;
+        let ring = Ring::new(&format, channels, &self.ring, &ledger)?;
         let pool = LivePool::new(self.threads)?;
+        let past_frames = self.past_frames;
         let for_live = self.ring.n_slots - format.slots_wanted.max(1) as usize - SLOTS_FOR_LOOKERS;
-        // A third waits; a third is being tracked or written; the rest is the past that a capture may want.
-        let capacity = (for_live / 3).max(1);
+        // A third of what is not for the past waits; the rest is being tracked or written.
+        let capacity = ((for_live - past_frames) / 3).max(1);
         let subscription = ring.subscribe(&SubscribeOptions {
             name: "intake".into(),
             capacity,
@@ -581,18 +689,34 @@ impl Start {
             in_hand: 1,
             policy: Policy::NewestOnly,
         })?;
-        let options =
-            CameraOptions { poll_for: Duration::from_millis(50), reopen: self.reopen, ..CameraOptions::default() };
         // Before its frames, who takes them.
-        let display = display::start(shown, format, self.hub, self.meters)?;
-        let camera = match LiveCamera::start(self.open.camera, ring.clone(), options) {
-            Ok(camera) => camera,
+        let display = display::start(shown, format, self.hub.clone(), self.meters.clone())?;
+        match self.feed(&ring) {
+            Ok(camera) => Ok(Ready { camera, ring, display, subscription, pool, ledger, past_frames }),
             Err(e) => {
                 ring.finish();
+                // It ends with the ring.
                 let _ = display.join();
-                return Err(e);
+                Err(e)
             }
-        };
-        Ok(Ready { camera, ring, display, subscription, pool, ledger })
+        }
+    }
+
+    fn feed(self, ring: &Arc<Ring>) -> Result<Feeder, RunError> {
+        match self.open.source {
+            Source::Camera(of) => {
+                let reopen = self.reopen_every.map(|every| Reopen {
+                    component: of.component.clone(),
+                    device: of.device.clone(),
+                    params: of.params.clone(),
+                    every,
+                });
+                let options = CameraOptions { poll_for: Duration::from_millis(50), reopen, ..CameraOptions::default() };
+                Ok(Feeder::Camera(LiveCamera::start(of.camera.clone(), ring.clone(), options)?))
+            }
+            Source::Recording { recording, timing } => {
+                Ok(Feeder::Replay(ReplayPlayer::start(&recording, timing, ring.clone())?, ring.clone()))
+            }
+        }
     }
 }

@@ -78,12 +78,9 @@ impl Control {
                 self.tell(frame, Severity::Info, EventKind::Note { text });
                 Ok(Outcome::Done(Answer::Done { from_frame: frame }))
             }
-            RecordingCommand::Capture { .. } => Err(Refusal::new(
-                RefusalKind::NotNow,
-                "cannot capture",
-                "this version keeps no frames of the past",
-                "record video instead",
-            )),
+            RecordingCommand::Capture { folder, before_s, after_s, what } => {
+                self.capture(asker, folder, before_s, after_s, what)
+            }
         }
     }
 
@@ -129,10 +126,18 @@ impl Control {
             let cause = "video is to be recorded, and no camera is open";
             return Err(Refusal::new(RefusalKind::NotNow, "cannot start a recording", cause, "open the camera first"));
         }
-        self.recording.n_started += 1;
-        let held_frames = self.camera.running().map_or(64, |r| r.ring.status().n_slots / 4);
+        let for_now = |r: &super::camera::Running| (r.ring.status().n_slots - self.camera.past_frames()) / 4;
+        let held_frames = self.camera.running().map_or(64, for_now);
         let limits = Limits { batches: self.options.recorder_queue_batches, held_frames: held_frames.max(1) };
-        let begin = Begin {
+        let begin = Begin { request, ..self.begin_of(limits, Purpose::Recording) };
+        Ok(self.try_job(asker, move || begin.begin(), Self::recording_begun))
+    }
+
+    /// What every recording begins with, as things are.
+    pub(super) fn begin_of(&mut self, limits: Limits, purpose: Purpose) -> Begin {
+        self.recording.n_started += 1;
+        let format = self.camera.format();
+        Begin {
             inlet: Inlet::new(self.recording.n_started, limits),
             shape: format.map(|format| VideoShape {
                 format,
@@ -142,12 +147,12 @@ impl Control {
             snapshot: self.snapshot_for_files(),
             camera: self.camera.label(),
             zlut: self.built.zlut.as_ref().map(|z| z.choice.stored.clone()),
-            needed: self.needed_bytes(format.as_ref()),
+            needed: if purpose == Purpose::Recording { self.needed_bytes(format.as_ref()) } else { 0 },
             meters: self.meters.clone(),
             inputs: self.inputs.clone(),
-            request,
-        };
-        Ok(self.try_job(asker, move || begin.begin(), Self::recording_begun))
+            request: RecordingRequest::default(),
+            purpose,
+        }
     }
 
     fn recording_begun(&mut self, asker: Asker, (inlet, folder, thread): (Inlet, PathBuf, JoinHandle<()>)) {
@@ -228,6 +233,9 @@ impl Control {
 
     /// Everything is on the disk.
     pub(crate) fn recording_finished(&mut self, finished: Finished) {
+        if self.capture_finished(&finished) {
+            return;
+        }
         let Some(now) = self.recording.now.take_if(|n| n.inlet.id() == finished.id) else { return };
         self.recording.view = self.recording_progress(&now.inlet);
         if now.thread.join().is_err() {
@@ -357,9 +365,17 @@ fn gap_for_files(gap: &GapRecord) -> tetherscope_files::GapRecord {
     }
 }
 
+/// What a recording is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Recording,
+    Capture,
+}
+
 /// What begins a recording, off the control thread.
-struct Begin {
-    request: RecordingRequest,
+pub(super) struct Begin {
+    pub(super) request: RecordingRequest,
+    purpose: Purpose,
     snapshot: Snapshot,
     camera: String,
     zlut: Option<Arc<StoredZlut>>,
@@ -371,7 +387,7 @@ struct Begin {
 }
 
 impl Begin {
-    fn begin(self) -> Result<(Inlet, PathBuf, JoinHandle<()>), Refusal> {
+    pub(super) fn begin(self) -> Result<(Inlet, PathBuf, JoinHandle<()>), Refusal> {
         let zlut_file = self.zlut.as_ref().map(|z| match **z {
             StoredZlut::Own(_) => "zlut.zlut",
             StoredZlut::MagScope(_) => "zlut.txt",
@@ -383,7 +399,10 @@ impl Begin {
         let minutes = self.request.rotate_minutes;
         let options = RecordingOptions {
             sections,
-            track_sets: vec![TrackSetOptions { id: "main".into(), description }],
+            track_sets: match self.purpose {
+                Purpose::Recording => vec![TrackSetOptions { id: "main".into(), description }],
+                Purpose::Capture => Vec::new(),
+            },
             frames: None,
             rois: None,
             rotate_every: (minutes > 0.0).then(|| Duration::from_secs_f64(minutes * 60.0)),
@@ -413,8 +432,11 @@ impl Begin {
 
 /// The recording's own folder: the name that was given, or date and time, with a number if that is taken.
 fn folder_of(request: &RecordingRequest) -> PathBuf {
-    if !request.name.is_empty() {
+    if !request.name.is_empty() && !request.name.starts_with("capture-") {
         return request.folder.join(&request.name);
+    }
+    if !request.name.is_empty() {
+        return free_name(&request.folder, &request.name);
     }
     free_name(&request.folder, &utc_name(utc_now_ns()))
 }

@@ -1,5 +1,6 @@
 //! What the live thread is told. Who posts wakes it; it looks between two batches.
 
+use super::Capture;
 use crate::engine::program::Program;
 use crate::engine::question::{Question, QuestionId};
 use crate::ring::ConsumerWaker;
@@ -12,6 +13,8 @@ pub(crate) enum Mail {
     Switch { id: u64, program: Arc<Program> },
     /// A question for the next frames.
     Ask(Question),
+    /// A capture, with what is kept of the past.
+    Capture(Capture),
     /// A question that nobody wants answered any more.
     Cancel(QuestionId),
     /// All that belongs before the frame at which it waits has been posted.

@@ -1,7 +1,6 @@
 //! What lies in the queue to the disk.
 
 use crate::control::DataMode;
-use crate::engine::times::Times;
 use crate::engine::work::BatchFrames;
 use crate::ledger::Ticket;
 use crate::plan::Plan;
@@ -47,7 +46,6 @@ pub(crate) struct BatchItem {
     pub(crate) mode: DataMode,
     /// ROIs to cut out.
     pub(crate) rois: Option<Arc<Plan>>,
-    pub(crate) times: Arc<Times>,
     /// Frames that it holds of the ring.
     pub(crate) held: usize,
 }

@@ -51,6 +51,7 @@ pub(crate) struct Finished {
     pub(crate) id: u64,
     pub(crate) folder: PathBuf,
     pub(crate) rows: u64,
+    pub(crate) frames: u64,
     /// What went wrong, the first first.
     pub(crate) problems: Vec<Refusal>,
 }
@@ -159,7 +160,8 @@ impl Recorder {
             }
             Err(e) => self.problems.push(RunError::from(e).into()),
         }
-        let finished = Finished { id, folder, rows, problems: self.problems };
+        let frames = self.queue.progress.frames.load(Relaxed);
+        let finished = Finished { id, folder, rows, frames, problems: self.problems };
         let _ = self.inputs.send(Input::Beside(Box::new(move |control| control.recording_finished(finished))));
     }
 
@@ -218,8 +220,9 @@ impl Recorder {
             ticket.delivered(n_written);
             ticket.drop_rest(DropReason::DiskError);
         }
+        let n_frames = if batch.rows.is_empty() { n_written } else { batch.n_frames };
+        self.queue.progress.frames.fetch_add(if rows_done { n_frames } else { 0 }, Relaxed);
         if rows_done {
-            self.queue.progress.frames.fetch_add(batch.n_frames, Relaxed);
             let now = now_ns();
             batch.arrivals_ns.iter().for_each(|at| self.meters.to_written.note(now - at));
         }
@@ -253,7 +256,7 @@ impl Recorder {
         let (Some(frames), Some(shape)) = (&batch.video, self.shape.clone()) else { return 0 };
         let mut n = 0;
         for (i, frame) in frames.frames().iter().enumerate() {
-            let record = record_of(frame, batch, shape.channels.len());
+            let record = record_of(frame, frames.utc_ns().get(i).copied(), shape.channels.len());
             let image = frames.image(i);
             let view = view_of(frames, &image);
             let written = if batch.mode.records_frames() {
@@ -323,7 +326,7 @@ fn view_of<'a>(frames: &BatchFrames, image: &'a [u8]) -> PlaneView<'a> {
     }
 }
 
-fn record_of(frame: &Frame, batch: &BatchItem, n_channels: usize) -> FrameRecord {
+fn record_of(frame: &Frame, utc_ns: Option<i64>, n_channels: usize) -> FrameRecord {
     // A camera may give a frame without its channels.
     let channels = if frame.channels().is_empty() { vec![f64::NAN; n_channels] } else { frame.channels().to_vec() };
     FrameRecord {
@@ -331,7 +334,7 @@ fn record_of(frame: &Frame, batch: &BatchItem, n_channels: usize) -> FrameRecord
         device_id: frame.device_id(),
         device_time_ns: frame.device_time_ns(),
         arrival_mono_ns: u64::try_from(frame.arrival_ns()).unwrap_or(0),
-        utc_ns: batch.times.of_frame(frame, 0),
+        utc_ns,
         exposure_ns: frame.exposure_ns(),
         status: 0,
         channels,
