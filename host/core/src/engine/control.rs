@@ -252,20 +252,20 @@ impl Control {
 
     /// A command has taken effect: it is written down, told, and answered.
     pub(crate) fn done(&mut self, asker: &Asker, frame: Option<u64>, answer: Answer) {
-        if changes_something(&asker.command) {
-            let logged = LoggedCommand {
-                frame,
-                client: asker.client,
-                time_utc_ns: utc_now_ns(),
-                command: asker.command.clone(),
-            };
-            if let Some(sink) = &mut self.command_log {
-                sink(&logged);
-            }
-            let kind = EventKind::Changed { client: asker.client, command: logged.command };
-            self.tell(frame, Severity::Info, kind);
-        }
+        self.took_effect(asker, frame);
         self.reply(asker, Ok(answer));
+    }
+
+    /// A command has taken effect: it is written down and told. Its answer comes later.
+    pub(crate) fn took_effect(&mut self, asker: &Asker, frame: Option<u64>) {
+        if !changes_something(&asker.command) {
+            return;
+        }
+        let (client, command) = (asker.client, asker.command.clone());
+        if let Some(sink) = &mut self.command_log {
+            sink(&LoggedCommand { frame, client, time_utc_ns: utc_now_ns(), command: command.clone() });
+        }
+        self.tell(frame, Severity::Info, EventKind::Changed { client, command });
     }
 
     /// Answers, after the next snapshot.

@@ -75,6 +75,8 @@ impl Control {
                         running.ledger.stage(format!("capture.{}", inlet.id())),
                     );
                 }
+                let frame = control.frame_now();
+                control.took_effect(&asker, frame);
                 control.captures.0.insert(inlet.id(), Under { asker, inlet: inlet.clone(), thread });
                 match control.camera.mailbox() {
                     Some(mailbox) => mailbox.post(Mail::Capture(Capture { inlet, what, from_ns, until_ns })),
@@ -106,7 +108,7 @@ impl Control {
                 let folder = finished.folder.clone();
                 let kind = EventKind::Captured { folder: folder.clone(), frames: finished.frames };
                 self.tell(frame, Severity::Info, kind);
-                self.done(&under.asker, frame, Answer::Path(folder));
+                self.reply(&under.asker, Ok(Answer::Path(folder)));
             }
             Some(refusal) => {
                 self.warn(Severity::Error, refusal.clone());

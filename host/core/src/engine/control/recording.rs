@@ -198,6 +198,9 @@ impl Control {
             Box::new(move |control, frame| {
                 let end = frame.unwrap_or_else(|| control.camera.next_frame());
                 inlet.end(end);
+                if let Some(asker) = &stopper {
+                    control.took_effect(asker, Some(end));
+                }
                 if let Some(now) = &mut control.recording.now {
                     now.stopper = stopper.map(|asker| (asker, Some(end)));
                 }
@@ -256,7 +259,7 @@ impl Control {
             EventKind::RecordingStopped { folder: finished.folder, rows: finished.rows, reason: now.reason.clone() };
         self.tell(frame, Severity::Info, kind);
         if let Some((asker, from_frame)) = now.stopper {
-            self.done(&asker, from_frame, Answer::Done { from_frame });
+            self.reply(&asker, Ok(Answer::Done { from_frame }));
         }
     }
 
