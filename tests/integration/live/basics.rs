@@ -44,7 +44,7 @@ fn a_camera_that_does_not_open_leaves_the_engine_running_and_says_why() {
 fn the_snapshot_counts_workers_and_who_of_them_works() {
     let rig = Rig::new(EngineOptions { threads: 3, ..EngineOptions::new(optics()) });
     assert_eq!(rig.client.snapshot().tracking.workers, 0, "none while no camera runs");
-    rig.open(&[("frame_rate_hz", "200")]);
+    rig.open(&[("frame_rate_hz", "1")]);
     rig.track_with("tracker.fixture.crash", &[("fault", "slow")]);
     rig.ask(BeadsCommand::Restore { beads: vec![(13, NewRoi { x_px: 10, y_px: 10 })] });
     rig.ask(CameraCommand::Start);

@@ -5,9 +5,10 @@ use tetherscope_core::control::DataMode;
 
 fn running() -> (Rig, Vec<u32>) {
     let rig = Rig::live();
-    rig.open(&[("frame_rate_hz", "200")]);
+    rig.open(&[("frame_rate_hz", "200"), ("n_fixed", "0"), ("n_tethered", "1"), ("margin_px", "70")]);
     rig.track_with("tracker.magtrack", &[]);
-    let beads = rig.add(&[(10, 10), (80, 40)]);
+    // The one bead keeps 70 px from every border.
+    let beads = rig.add(&[(0, 0), (75, 50)]);
     rig.ask(CameraCommand::Start);
     (rig, beads)
 }

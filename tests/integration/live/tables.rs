@@ -7,9 +7,10 @@ use tetherscope_files::{ZlutTable, write_zlut_text};
 /// A rig that tracks as fast as it can, and a text table with as many bins as its tracker has.
 fn rig_and_table(folder: &Path) -> (Rig, PathBuf, u32) {
     let rig = Rig::lossless();
-    rig.open(&[]);
+    rig.open(&[("n_fixed", "1"), ("n_tethered", "0"), ("margin_px", "70")]);
     rig.track_with("tracker.magtrack", &[]);
-    let bead = rig.add(&[(10, 10)])[0];
+    // The one bead keeps 70 px from every border.
+    let bead = rig.add(&[(75, 50)])[0];
     rig.ask(CameraCommand::Start);
     let Answer::Profile(profile) = rig.ask(TrackingCommand::AskProfile { bead }) else { panic!("another answer") };
     let path = folder.join("table.txt");

@@ -2,10 +2,12 @@
 //! its inputs alone; slow work goes to the jobs thread, and commands that come meanwhile wait their turn, the urgent ones
 //! apart. A reply is sent after the snapshot that shows what it says.
 
+mod again;
 mod beads;
 mod build;
 mod camera;
 mod capture;
+mod end;
 mod publish;
 mod recording;
 mod stages;
@@ -29,6 +31,7 @@ use crate::control::{
     Answer, BeadsCommand, CameraCommand, ClientId, Command, EngineCommand, Event, EventKind, Hub, Refusal, RefusalKind,
     Reply, Request, RequestId, Severity, StageCommand, TrackingCommand,
 };
+use again::Barrier;
 use beads::Beads;
 use build::Built;
 use camera::CameraArea;
@@ -47,8 +50,6 @@ const BEAT: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(3600);
 /// Inputs that are taken before a snapshot is published.
 const MOST_INPUTS_AT_ONCE: usize = 256;
-/// How long the end waits for slow work that does not come back.
-const END_WAITS: Duration = Duration::from_secs(20);
 
 /// Who asked for what.
 #[derive(Debug, Clone)]
@@ -103,11 +104,6 @@ pub(crate) struct Control {
     starts_after: Option<Asker>,
     ending: bool,
     next_beat: Instant,
-}
-
-/// Commands of a log that belong before one frame.
-struct Barrier {
-    left: VecDeque<LoggedCommand>,
 }
 
 impl Control {
@@ -408,104 +404,12 @@ impl Control {
         }
     }
 
-    /// Gives the next command of a log, or lets the live thread go on when all of this frame are in effect.
-    fn go_on_at_barrier(&mut self) {
-        while let Some(barrier) = &mut self.barrier {
-            if self.busy || !self.switches.is_empty() {
-                return;
-            }
-            match barrier.left.pop_front() {
-                Some(logged) => self.give_again(logged),
-                None => {
-                    self.barrier = None;
-                    if let Some(asker) = self.starts_after.take()
-                        && let Err(refusal) = self.start_camera(&asker)
-                    {
-                        self.reply(&asker, Err(refusal));
-                    }
-                    if let Some(mailbox) = self.camera.mailbox() {
-                        mailbox.post(Mail::Release);
-                    }
-                }
-            }
-        }
-    }
-
-    fn give_again(&mut self, logged: LoggedCommand) {
-        let asker = Asker { client: logged.client, request: RequestId(u64::MAX), command: logged.command };
-        match self.execute(&asker) {
-            Ok(Outcome::Done(answer)) => self.done(&asker, logged.frame, answer),
-            Ok(Outcome::Later) => {}
-            Err(refusal) => self.warn(Severity::Error, refusal),
-        }
-    }
-
-    /// Does first what a log says happened before the camera ran; then the camera is started for who asked.
-    fn gives_first_commands(&mut self, asker: &Asker) -> bool {
-        let first = self.replay_log.as_mut().map(|l| l.take_until(None)).unwrap_or_default();
-        if first.is_empty() {
-            return false;
-        }
-        self.barrier = Some(Barrier { left: first.into() });
-        self.starts_after = Some(asker.clone());
-        self.go_on_at_barrier();
-        true
-    }
-
-    pub(crate) fn barriers(&self) -> VecDeque<u64> {
-        self.replay_log.as_ref().map(ReplayLog::barriers).unwrap_or_default()
-    }
-
     /// Completes switches that the live thread did not see any more.
     pub(crate) fn complete_switches(&mut self, next_frame: u64) {
         let mut left: Vec<(u64, Then)> = self.switches.drain().collect();
         left.sort_by_key(|(id, _)| *id);
         for (_, then) in left {
             then(self, Some(next_frame));
-        }
-    }
-
-    /// Stops everything, tidily.
-    fn end(mut self, inbox: &Receiver<Input>) {
-        let until = Instant::now() + END_WAITS;
-        self.stop_for_end();
-        self.jobs.close();
-        // What jobs leave to do is done here.
-        while (!self.jobs.is_over() || self.recording.is_active() || self.captures.is_active())
-            && Instant::now() < until
-        {
-            if let Ok(input) = inbox.recv_timeout(Duration::from_millis(20)) {
-                self.take_at_the_end(input);
-            }
-        }
-        self.hub.close();
-        if self.jobs.is_over() {
-            self.jobs.join();
-            inbox.try_iter().for_each(|input| self.take_at_the_end(input));
-        } else {
-            tracing::error!("slow work did not end within {} s: it is left to itself", END_WAITS.as_secs());
-        }
-        self.refuse_what_waits();
-        self.publish();
-        self.send_replies();
-    }
-
-    fn take_at_the_end(&mut self, input: Input) {
-        match input {
-            Input::Finished(then) | Input::Beside(then) => then(self),
-            Input::Live(note) => self.live_note(note),
-            Input::Request(r) => self.waiting.push_back(r),
-            Input::End => {}
-        }
-    }
-
-    fn refuse_what_waits(&mut self) {
-        let cancelled =
-            || Refusal::new(RefusalKind::Cancelled, "cannot do this any more", "the engine ends", "start it again");
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|r| (r.client, r.request));
-        let asked: Vec<_> = waiting.chain(self.questions.drain(..).map(|q| q.id)).collect();
-        for (client, request) in asked {
-            self.replies.push(Reply { client, request, result: Err(cancelled()) });
         }
     }
 }

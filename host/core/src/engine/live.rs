@@ -96,6 +96,8 @@ impl Live {
             failures: Failures::default(),
             disabled: None,
             hangs: 0,
+            interval: Duration::ZERO,
+            last_arrival_ns: None,
             past: Past::new(setup.past_frames),
             setup,
         };
@@ -127,6 +129,9 @@ struct LiveThread {
     disabled: Option<Arc<Chain>>,
     hangs: u32,
     past: Past,
+    /// Usual time from frame to frame.
+    interval: Duration,
+    last_arrival_ns: Option<i64>,
 }
 
 impl LiveThread {
@@ -213,6 +218,10 @@ impl LiveThread {
         let mut frames = vec![first];
         while frames.len() < most && !self.mailbox.has_mail() {
             let left = Duration::from_nanos(u64::try_from(until_ns - now_ns()).unwrap_or(0));
+            // Nobody comes within that time: waiting would only make this one late.
+            if self.setup.subscription.is_empty() && self.interval > left {
+                break;
+            }
             // Without time left it takes what waits already.
             match self.setup.subscription.next(left) {
                 Next::Frame(f) if self.setup.barriers.front().is_some_and(|b| *b <= f.index()) => {
@@ -246,6 +255,7 @@ impl LiveThread {
         let (meters, now) = (self.setup.meters.clone(), now_ns());
         for frame in &frames {
             meters.to_batch.note(now - frame.arrival_ns());
+            self.note_interval(frame.arrival_ns());
             meters.newest_ns.store(u64::try_from(frame.arrival_ns()).unwrap_or(0), Relaxed);
         }
         meters.frames.fetch_add(frames.len() as u64, Relaxed);
@@ -264,6 +274,15 @@ impl LiveThread {
             None => {}
         }
         self.tell_failures();
+    }
+
+    /// Follows the frame rate, over some ten frames.
+    fn note_interval(&mut self, arrival_ns: i64) {
+        if let Some(last) = self.last_arrival_ns.replace(arrival_ns) {
+            let now = u64::try_from(arrival_ns - last).unwrap_or(0);
+            let before = u64::try_from(self.interval.as_nanos()).unwrap_or(0);
+            self.interval = Duration::from_nanos(before - before / 8 + now / 8);
+        }
     }
 
     fn track(&mut self, program: &Program, plan: &Arc<Plan>, batch: &Arc<BatchFrames>) {

@@ -52,10 +52,8 @@ pub(crate) fn answer(
 ) -> Option<Result<Answer, Refusal>> {
     let n_rois = batch.rois.len();
     let bins = batch.layout.n_bins as usize;
-    let succeeded = |i: &usize| {
-        let fix = &batch.fixes[*i];
-        !fix.x_px.is_nan() && fix.flags & abi::FLAG_PLUGIN_ERROR == 0
-    };
+    // A bead without a position has an answer too; only a plugin that failed has none.
+    let succeeded = |i: &usize| batch.fixes[*i].flags & abi::FLAG_PLUGIN_ERROR == 0;
     match question.what {
         Asked::ProfileLength => {
             (0..batch.fixes.len()).find(succeeded).map(|_| Ok(Answer::ProfileLength(batch.layout.n_bins)))

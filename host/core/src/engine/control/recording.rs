@@ -12,7 +12,7 @@ use crate::engine::meters::Meters;
 use crate::engine::program::Program;
 use crate::engine::recorder::{self, Finished, Inlet, Item, Limits, RecorderSetup, VideoShape};
 use crate::engine::times::utc_now_ns;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::ring::{GapKind, GapRecord};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,8 +205,9 @@ impl Control {
                     now.stopper = stopper.map(|asker| (asker, Some(end)));
                 }
                 control.pass_gaps();
-                let ledger = serde_json::to_value(control.ledger_now()).unwrap_or_default();
-                inlet.put(Item::Section("ledger".into(), ledger));
+                let ledger = control.ledger_now();
+                inlet.put(Item::Section("verdict".into(), verdict(&ledger)));
+                inlet.put(Item::Section("ledger".into(), serde_json::to_value(ledger).unwrap_or_default()));
                 inlet.put(Item::Finish);
             }),
         );
@@ -346,6 +347,12 @@ impl Control {
     fn needed_bytes(&self, format: Option<&CameraFormat>) -> u64 {
         (self.data_rate(format).bytes_per_s() * SHORTEST_S) as u64
     }
+}
+
+/// In short, what the ledger of the last camera says.
+fn verdict(ledger: &LedgerSnapshot) -> serde_json::Value {
+    let (lost, unexplained) = (ledger.n_lost(), ledger.unexplained());
+    serde_json::json!({ "complete": lost == 0 && unexplained == 0, "frames_lost": lost, "unexplained": unexplained })
 }
 
 fn count_in(inlet: &Inlet, ledger: &Ledger) {
