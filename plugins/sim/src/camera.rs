@@ -1,9 +1,10 @@
 //! The component `camera.sim`: its settings, its format and channels, and `poll` passed on to the run.
 
+use crate::faults::FaultScript;
 use crate::gate::{Gate, lock};
 use crate::optical_bench::OpticalBench;
 use crate::options::Options;
-use crate::run::{Run, payload_bytes};
+use crate::run::{N_FAULT_VALUES, Run, payload_bytes};
 use crate::schema::{entries, schema};
 use crate::simulation::{Simulation, channels, table};
 use std::sync::{Arc, Mutex};
@@ -35,6 +36,7 @@ pub struct SimCamera {
 struct Present {
     values: ParamValues,
     options: Options,
+    faults: Arc<FaultScript>,
     /// Kept from run to run: it takes a tenth of a second to make.
     table: Arc<RadialTable>,
     revision: u64,
@@ -68,12 +70,19 @@ impl Camera for SimCamera {
             return Err(Error::invalid(format!("there is no simulated camera `{device}`\nopen `{DEVICE}`")));
         }
         let options = Options::from_values(params)?;
+        let faults = faults(params)?;
+        if let Some(left_ns) = bench.gone_for_ns(&faults) {
+            return Err(Error::disconnected(format!(
+                "the simulated camera is unplugged for another {} ms, as its script says",
+                left_ns / 1_000_000
+            )));
+        }
         let table = table(&options, None)?;
         // Only to learn now, and not at `start`, whether the beads fit.
         Simulation::new(&options, table.clone())?;
         Ok(Self {
             bench: bench.clone(),
-            present: Mutex::new(Present { values: params.clone(), options, table, revision: 0 }),
+            present: Mutex::new(Present { values: params.clone(), options, faults, table, revision: 0 }),
             gate: Gate::default(),
             run: Mutex::new(None),
         })
@@ -127,6 +136,7 @@ impl Camera for SimCamera {
             return Ok(());
         }
         let options = Options::from_values(&values)?;
+        let faults = faults(&values)?;
         if !fixed.is_empty() {
             if lock(&self.run).is_some() {
                 return Err(Error::busy(format!(
@@ -140,12 +150,16 @@ impl Camera for SimCamera {
         }
         present.values = values;
         present.options = options;
+        present.faults = faults;
         present.revision += 1;
         Ok(())
     }
 
     fn format(&self) -> Result<CameraFormat> {
-        let o = lock(&self.present).options;
+        let (o, has_faults) = {
+            let present = lock(&self.present);
+            (present.options, !present.faults.is_empty())
+        };
         let pixel_format = match o.sensor.bits {
             8 => PIXEL_MONO8,
             10 => PIXEL_MONO10,
@@ -153,7 +167,7 @@ impl Camera for SimCamera {
             _ => PIXEL_MONO16,
         };
         let side = |px: usize| u32::try_from(px).expect("the schema allows sides of 8192 px");
-        let n_values: u32 = channels(o.scene.n_beads).iter().map(|channel| channel.length).sum();
+        let n_values: u32 = all_channels(o.scene.n_beads, has_faults).iter().map(|channel| channel.length).sum();
         Ok(CameraFormat {
             time_instant: TIME_EXPOSURE_START,
             ns_per_tick: 1.0,
@@ -166,7 +180,8 @@ impl Camera for SimCamera {
     }
 
     fn channels(&self) -> Result<Vec<Channel>> {
-        Ok(channels(lock(&self.present).options.scene.n_beads))
+        let present = lock(&self.present);
+        Ok(all_channels(present.options.scene.n_beads, !present.faults.is_empty()))
     }
 
     fn start(&self, sink: FrameSink) -> Result<()> {
@@ -181,7 +196,7 @@ impl Camera for SimCamera {
             return Err(Error::invalid(format!("a frame has {needed} bytes, the host's slots have {slot}")));
         }
         let simulation = Simulation::new(&present.options, present.table.clone())?;
-        *run = Some(Run::new(sink, simulation, &present.options, self.bench.clock().now_ns()));
+        *run = Some(Run::new(sink, simulation, &present.options, present.faults.clone(), &self.bench));
         self.gate.open();
         Ok(())
     }
@@ -200,6 +215,24 @@ impl Camera for SimCamera {
         *lock(&self.run) = None;
         Ok(())
     }
+}
+
+/// The script of what goes wrong.
+fn faults(values: &ParamValues) -> Result<Arc<FaultScript>> {
+    let seed = u64::try_from(values.int("seed")?).unwrap_or(0);
+    FaultScript::parse(values.text("faults")?, seed).map(Arc::new).map_err(Error::invalid)
+}
+
+/// The channels of a frame, with the truth about faults if there are any: `frame`, the number of the simulated frame, and
+/// `injected`, the bits of [`Fate`](crate::faults::Fate).
+fn all_channels(n_beads: usize, has_faults: bool) -> Vec<Channel> {
+    let mut all = channels(n_beads);
+    if has_faults {
+        let truth = ["frame", "injected"].map(|key| Channel { key: key.into(), unit: String::new(), length: 1 });
+        debug_assert_eq!(truth.len(), N_FAULT_VALUES);
+        all.extend(truth);
+    }
+    all
 }
 
 #[cfg(test)]

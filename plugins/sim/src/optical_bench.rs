@@ -6,6 +6,7 @@
 //! which they are rendered; for a sweep that is the same every time, use the camera's scripted focus.
 
 use crate::clock::Clock;
+use crate::faults::FaultScript;
 use crate::gate::lock;
 use crate::trajectory::Trajectory;
 use std::sync::Mutex;
@@ -24,6 +25,18 @@ pub struct OpticalBench {
     stage_taken: AtomicBool,
     /// The stage answers no call before this time of the clock.
     unplugged_until_ns: AtomicI64,
+    camera_gone: Mutex<Option<Unplugged>>,
+}
+
+/// A camera that was unplugged by its script.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unplugged {
+    /// When it can be opened again, by the clock.
+    pub until_ns: i64,
+    /// The frame that it begins with then.
+    pub next_frame: u64,
+    /// The script that did it: another camera begins with frame 0.
+    pub script: FaultScript,
 }
 
 impl LibraryContext for OpticalBench {
@@ -36,7 +49,9 @@ impl OpticalBench {
     /// A bench with its focus at 0.
     pub fn with_clock(clock: Clock) -> Self {
         let focus = Mutex::new(Trajectory::new(DEFAULT_SPEED_NM_PER_S));
-        Self { clock, focus, stage_taken: AtomicBool::new(false), unplugged_until_ns: AtomicI64::new(i64::MIN) }
+        let stage_taken = AtomicBool::new(false);
+        let unplugged_until_ns = AtomicI64::new(i64::MIN);
+        Self { clock, focus, stage_taken, unplugged_until_ns, camera_gone: Mutex::new(None) }
     }
 
     /// The clock.
@@ -54,6 +69,23 @@ impl OpticalBench {
         let mut focus = lock(&self.focus);
         // Read with the lock held, so that commands have times in the order in which they come.
         work(&mut focus, self.clock.now_ns())
+    }
+
+    /// The camera is gone.
+    pub fn unplug_camera(&self, unplugged: Unplugged) {
+        *lock(&self.camera_gone) = Some(unplugged);
+    }
+
+    /// How long a camera with this script stays gone; None: it is there.
+    pub fn gone_for_ns(&self, script: &FaultScript) -> Option<i64> {
+        let unplugged = lock(&self.camera_gone);
+        let left_ns = unplugged.as_ref().filter(|u| u.script == *script)?.until_ns - self.clock.now_ns();
+        (left_ns > 0).then_some(left_ns)
+    }
+
+    /// The frame with which a camera with this script begins: 0, or where it goes on after it was unplugged.
+    pub fn first_frame(&self, script: &FaultScript) -> u64 {
+        lock(&self.camera_gone).take().filter(|u| u.script == *script).map_or(0, |u| u.next_frame)
     }
 
     /// Takes the stage; false while somebody has it.

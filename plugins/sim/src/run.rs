@@ -5,14 +5,16 @@
 //! simulated time. Offline the same frames come as fast as they are taken.
 
 use crate::clock::span_ns;
+use crate::faults::{Fate, FaultScript};
 use crate::gate::Gate;
-use crate::optical_bench::OpticalBench;
+use crate::optical_bench::{OpticalBench, Unplugged};
 use crate::options::Options;
 use crate::rate_meter::RateMeter;
 use crate::simulation::Simulation;
 use crate::timeline::Timeline;
+use std::sync::Arc;
 use std::time::Duration;
-use tetherscope_plugin_api::abi::{ENDED_END_OF_DATA, LOST_CAMERA_GAP, LOST_UNDERRUN};
+use tetherscope_plugin_api::abi::{ENDED_DISCONNECTED, ENDED_END_OF_DATA, LOST_CAMERA_GAP, LOST_UNDERRUN};
 use tetherscope_plugin_api::{Error, FrameInfo, FrameSink, Result, Slot};
 
 /// Longest uninterrupted wait for a slot: the host's `lend` does not hear the bell that `stop` rings.
@@ -24,6 +26,9 @@ const MOST_LATE_NS: i64 = 100_000_000;
 /// one long step instead. Their motion is then as right as before, but not the same as in a run without losses.
 const MOST_MISSED_STEPS: u64 = 100_000;
 
+/// Channel values that tell the truth about faults: the frame's number, and what was done to it.
+pub const N_FAULT_VALUES: usize = 2;
+
 /// A run under way.
 pub struct Run {
     sink: FrameSink,
@@ -32,8 +37,17 @@ pub struct Run {
     timeline: Timeline,
     /// Time of the clock when simulated time is 0.
     origin_ns: i64,
-    /// The next frame.
+    faults: Arc<FaultScript>,
+    /// The frame that this run began with: 0, unless the camera was unplugged.
+    first: u64,
+    /// The next frame, what happens to it, and whether that was begun with.
     next: u64,
+    fate: Fate,
+    is_prepared: bool,
+    /// The next frame was delivered once and comes again.
+    is_copy: bool,
+    /// Channels of a frame with those that tell the truth about faults; empty without a script.
+    values: Vec<f64>,
     n_delivered: u64,
     n_lost: u64,
     meter: RateMeter,
@@ -50,15 +64,30 @@ enum Wait<'a> {
 }
 
 impl Run {
-    /// A run that begins with frame 0, now.
-    pub fn new(sink: FrameSink, simulation: Simulation, options: &Options, now_ns: i64) -> Self {
+    /// A run that begins now, with frame 0 or where it goes on after the camera was unplugged.
+    pub fn new(
+        sink: FrameSink,
+        simulation: Simulation,
+        options: &Options,
+        faults: Arc<FaultScript>,
+        bench: &OpticalBench,
+    ) -> Self {
+        let now_ns = bench.clock().now_ns();
+        let first = bench.first_frame(&faults);
+        let n_values = simulation.channels().len() + N_FAULT_VALUES;
         Self {
+            values: if faults.is_empty() { Vec::new() } else { vec![f64::NAN; n_values] },
+            first,
+            fate: faults.fate(first),
+            faults,
+            is_prepared: false,
+            is_copy: false,
             sink,
             simulation,
             options: *options,
-            timeline: Timeline::new(options.frame_rate_hz, options.exposure_ns),
+            timeline: Timeline::starting_at(first, options.frame_rate_hz, options.exposure_ns),
             origin_ns: now_ns,
-            next: 0,
+            next: first,
             n_delivered: 0,
             n_lost: 0,
             meter: RateMeter::new(now_ns),
@@ -91,15 +120,32 @@ impl Run {
         self.change(options)?;
         let (sink, lossless) = (self.sink, self.sink.lossless());
         while !self.ended {
+            if !self.is_prepared {
+                self.prepare(bench);
+                continue;
+            }
             if !lossless {
                 self.give_up_late_frames(clock.now_ns());
-                let due = self.origin_ns + self.timeline.end_ns(self.next);
+                if !self.is_prepared {
+                    continue;
+                }
+                let due = self.origin_ns + self.timeline.end_ns(self.next) + self.fate.late_ns;
                 if gate.wait_until(clock, due.min(deadline)) {
                     return Err(Error::cancelled());
                 }
                 if due > clock.now_ns() {
                     return Err(Error::timed_out());
                 }
+            }
+            if self.fate.lost {
+                self.lose_by_script();
+                if gate.is_closed() {
+                    return Err(Error::cancelled());
+                }
+                if clock.now_ns() >= deadline {
+                    return Err(Error::timed_out());
+                }
+                continue;
             }
             // A live frame waits for a slot until its successor is there.
             let successor = self.origin_ns + self.timeline.end_ns(self.next + 1);
@@ -108,6 +154,8 @@ impl Run {
                 Wait::Slot(slot) => return self.deliver(slot, bench),
                 Wait::Closed => return Err(Error::cancelled()),
                 Wait::Over if lossless || clock.now_ns() < successor => return Err(Error::timed_out()),
+                // Its first copy was taken.
+                Wait::Over if self.is_copy => self.go_on(self.next + 1),
                 Wait::Over => self.lose(self.next + 1, LOST_UNDERRUN),
             }
         }
@@ -125,13 +173,38 @@ impl Run {
         Ok(())
     }
 
-    /// Goes on with the newest frame when the next one is too late.
+    /// Begins with the next frame: what its fate does before it is exposed.
+    fn prepare(&mut self, bench: &OpticalBench) {
+        self.is_prepared = true;
+        if self.fate.unplug_ns > 0 && (self.next > self.first || self.first == 0) {
+            let until_ns = bench.clock().now_ns() + self.fate.unplug_ns;
+            let next_frame = self.next + self.timeline.frames_within(self.fate.unplug_ns);
+            bench.unplug_camera(Unplugged { until_ns, next_frame, script: (*self.faults).clone() });
+            self.ended = true;
+            return self.sink.ended(ENDED_DISCONNECTED, "the simulated camera was unplugged by its script");
+        }
+        if self.fate.stall_ns > 0 {
+            self.timeline.pause(self.next, self.fate.stall_ns);
+        }
+    }
+
+    /// Passes over a frame that the script loses.
+    fn lose_by_script(&mut self) {
+        self.simulation.move_to(self.timeline.middle_ns(self.next));
+        if self.fate.told {
+            self.sink.lost(1, LOST_CAMERA_GAP);
+        }
+        self.n_lost += 1;
+        self.go_on(self.next + 1);
+    }
+
+    /// Goes on with the newest frame when the next one is too late, but not beyond one at which the camera stalls.
     fn give_up_late_frames(&mut self, now_ns: i64) {
         let now_ns = now_ns - self.origin_ns;
-        if now_ns - self.timeline.end_ns(self.next) > MOST_LATE_NS {
+        if !self.is_copy && now_ns - self.timeline.end_ns(self.next) - self.fate.late_ns > MOST_LATE_NS {
             let newest = self.timeline.newest_ended(now_ns, self.next);
             let last = self.options.n_frames.checked_sub(1).unwrap_or(u64::MAX);
-            self.lose(newest.min(last), LOST_CAMERA_GAP);
+            self.lose(self.faults.next_break(self.next + 1, newest.min(last)), LOST_CAMERA_GAP);
         }
     }
 
@@ -159,20 +232,38 @@ impl Run {
         // Offline a frame has the focus of now, live that of the middle of its exposure.
         let seen_at =
             if self.sink.lossless() { bench.clock().now_ns() } else { self.origin_ns + timeline.middle_ns(frame) };
-        self.simulation.move_to(timeline.middle_ns(frame));
-        self.simulation.show(frame, bench.focus_nm(seen_at));
+        if !self.is_copy {
+            self.simulation.move_to(timeline.middle_ns(frame));
+            self.simulation.show(frame, bench.focus_nm(seen_at));
+        }
         self.simulation.expose(frame, pixels);
-        let info = FrameInfo { exposure_ns: timeline.exposure_ns(), ..FrameInfo::new(frame, timeline.start_ns(frame)) };
-        slot.commit(&info, self.simulation.channels())?;
+        let status = self.fate.spoil(pixels);
+        let device_ns = self.faults.device_ns(timeline.start_ns(frame));
+        let exposure_ns = timeline.exposure_ns();
+        let info = FrameInfo { exposure_ns, status, ..FrameInfo::new(frame - self.first, device_ns) };
+        let channels = self.simulation.channels();
+        if self.values.is_empty() {
+            slot.commit(&info, channels)?;
+        } else {
+            let (simulated, truth) = self.values.split_at_mut(channels.len());
+            simulated.copy_from_slice(channels);
+            truth.copy_from_slice(&[frame as f64, f64::from(self.fate.bits(self.is_copy))]);
+            slot.commit(&info, &self.values)?;
+        }
         self.n_delivered += 1;
         self.meter.count(bench.clock().now_ns());
-        self.go_on(frame + 1);
+        if self.fate.duplicate && !self.is_copy {
+            self.is_copy = true;
+        } else {
+            self.go_on(frame + 1);
+        }
         Ok(())
     }
 
     /// Goes on to frame `next`, and tells the host when there is none.
     fn go_on(&mut self, next: u64) {
         self.next = next;
+        (self.fate, self.is_prepared, self.is_copy) = (self.faults.fate(next), false, false);
         if next == self.options.n_frames {
             self.ended = true;
             self.sink.ended(ENDED_END_OF_DATA, "");

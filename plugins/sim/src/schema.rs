@@ -1,7 +1,7 @@
 //! The parameters of `camera.sim`, and when each may change. Live: from the next frame on. Idle: while the camera stands.
 //! Rearm: also changes what the format announces, so ask for it again and arm anew.
 
-use tetherscope_plugin_api::{Change, Invalidates, Parameter};
+use tetherscope_plugin_api::{Change, Invalidates, Parameter, Value};
 
 /// Larger ones would not survive a form or a file that keeps numbers as f64.
 const MOST_SEED: f64 = 9_007_199_254_740_992.0;
@@ -32,6 +32,7 @@ pub fn entries() -> Vec<Entry> {
     add(Change::Idle, script_and_light());
     add(Change::Idle, placement_and_tether());
     add(Change::Idle, optics());
+    add(Change::Rearm, faults());
     all
 }
 
@@ -154,6 +155,15 @@ fn placement_and_tether() -> Vec<Parameter> {
         theta("theta_xy_per_s", "Rate at which a tether pulls its bead back along x and y", 1.5),
         theta("theta_z_per_s", "Rate at which a tether pulls its bead back along z", 2.0),
     ]
+}
+
+fn faults() -> Vec<Parameter> {
+    let help = "What goes wrong, entries between `;`, frames from 0: `lost 100..103` (add `told` if the camera says so), \
+                `late 200 50ms`, `duplicate 300`, `corrupt 400`, `torn 410`, `stall 600 2s` (no frame for so long), \
+                `unplug 500 1s` (gone for so long, then ids and time begin anew), `drift 50ppm`, `random 0.001 lost` \
+                (or late 5ms, duplicate, corrupt, torn; by `seed`). With a script each frame also has the channels \
+                `frame` (its true number) and `injected` (bits: 1 late, 2 copy, 4 corrupt, 8 torn, 16 after a stall)";
+    vec![Parameter::text("faults", help, "").value_before(Value::Text(String::new())).expert()]
 }
 
 fn optics() -> Vec<Parameter> {

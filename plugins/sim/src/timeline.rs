@@ -17,6 +17,21 @@ impl Timeline {
         Self { frame_rate_hz, exposure_ns, epoch_frame: 0, epoch_ns: 0 }
     }
 
+    /// Frame `first` starts at 0; there are none before.
+    pub fn starting_at(first: u64, frame_rate_hz: f64, exposure_ns: i64) -> Self {
+        Self { epoch_frame: first, ..Self::new(frame_rate_hz, exposure_ns) }
+    }
+
+    /// Frame `next` and those after it start so much later.
+    pub fn pause(&mut self, next: u64, ns: i64) {
+        (self.epoch_ns, self.epoch_frame) = (self.start_ns(next) + ns, next);
+    }
+
+    /// Frames that are exposed within so long; at least one.
+    pub fn frames_within(&self, ns: i64) -> u64 {
+        ((ns as f64 * 1e-9 * self.frame_rate_hz).round() as u64).max(1)
+    }
+
     /// From frame `next` on another rate or exposure; `next` itself keeps its start.
     pub fn change(&mut self, next: u64, frame_rate_hz: f64, exposure_ns: i64) {
         if frame_rate_hz != self.frame_rate_hz {
@@ -74,6 +89,14 @@ mod tests {
         assert_eq!([5, 6, 10].map(|k| time.start_ns(k)), [50_000_000, 51_000_000, 55_000_000]);
         time.change(10, 1000.0, 300);
         assert_eq!((time.start_ns(10), time.end_ns(10)), (55_000_000, 55_000_300));
+    }
+
+    #[test]
+    fn after_a_pause_frames_go_on_at_their_rate() {
+        let mut time = Timeline::starting_at(10, 100.0, 1000);
+        time.pause(12, 5_000_000);
+        assert_eq!([12, 13].map(|k| time.start_ns(k)), [25_000_000, 35_000_000]);
+        assert_eq!((time.frames_within(1), time.frames_within(1_000_000_000)), (1, 100));
     }
 
     #[test]

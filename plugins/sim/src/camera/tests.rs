@@ -10,6 +10,7 @@ use tetherscope_plugin_api::abi::{
 };
 use tetherscope_plugin_api::{HostHandle, LibraryContext, Stage};
 
+mod faults;
 mod settings;
 
 /// A poll that ends early when something happens; long enough that a loaded machine never ends it.

@@ -35,6 +35,7 @@ fn what_cannot_change_while_it_runs_is_refused_by_name_and_can_after_a_stop() {
             Value::Int(v) => Value::Int(v + 1),
             Value::Float(v) => Value::Float(v * 0.98 + 0.005),
             Value::Bool(v) => Value::Bool(!v),
+            Value::Text(_) => Value::Text("lost 3".into()),
             _ => Value::Choice("10".into()),
         };
         let before = setting(&camera, key);
