@@ -5,10 +5,12 @@
 //! through `tetherscope-files`.
 
 mod chain;
+mod clock_fit;
 pub mod control;
 mod engine;
 mod error;
 mod find;
+mod frame_clock;
 mod ledger;
 mod live_camera;
 mod optics;
@@ -29,9 +31,11 @@ mod sweep;
 mod unpack;
 mod zlut;
 
+pub use clock_fit::{ClockFit, ClockModel, ClockReport};
 pub use engine::{CommandSink, Engine, EngineOptions, LoggedCommand, ReplayLog};
 pub use error::RunError;
 pub use find::{Pixels, StillImage, find_beads, first_image, roi_round, rois_round};
+pub use frame_clock::{FrameClock, FrameClockReport, FrameTime, HostUtc, TimeSource};
 pub use ledger::{DropReason, Dropped, Ledger, LedgerSnapshot, OutOfBalance, StageCounts, StageSnapshot, Ticket};
 pub use live_camera::{CameraEnd, CameraOptions, CameraState, LiveCamera, Reopen};
 pub use optics::Optics;

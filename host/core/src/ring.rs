@@ -391,4 +391,6 @@ impl Frame {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
