@@ -15,4 +15,5 @@ mod harness;
 mod house;
 mod isolation;
 mod live;
+mod live_camera;
 mod loader;

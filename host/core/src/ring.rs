@@ -50,7 +50,7 @@ use serde::{Deserialize, Serialize};
 use slots::{Filling, Held, Slots};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tetherscope_loader::{CameraFormat, ChannelInfo, FrameMemory, SharedRegion, abi};
+use tetherscope_loader::{CameraFormat, ChannelInfo, FrameMemory, FrameTarget, SharedRegion, abi};
 
 /// Name of the camera's stage in the ledger.
 pub const CAMERA_STAGE: &str = "camera";
@@ -306,8 +306,15 @@ impl Ring {
         self.hand_out.change(|out| out.end_gap(self));
     }
 
-    /// No camera will fill it any more: consumers end when they have taken what waits.
-    pub(crate) fn finish(&self) {
+    /// The camera's side, for a source of frames that is no plugin: a recording that is played, a bench. Each begins a
+    /// session; the one before must be over. What [`LiveCamera`](crate::LiveCamera) uses for plugins.
+    pub fn target(self: &Arc<Self>) -> impl FrameTarget + Clone + use<> {
+        RingTarget::new(self)
+    }
+
+    /// No camera will fill it any more: consumers end when they have taken what waits. Not for rings that a
+    /// [`LiveCamera`](crate::LiveCamera) fills, which does it itself.
+    pub fn finish(&self) {
         self.close();
         self.end_session();
         self.hand_out.change(|out| {

@@ -1,18 +1,18 @@
 //! Work that comes from several threads and is done by one at a time, in order, without anybody waiting: who finds the
 //! work in other hands leaves it there, and who does it looks again before leaving.
 
-use super::sync::{Mutex, Ordering, fence};
+use super::sync::{Ordering, TurnMutex, fence};
 use std::sync::TryLockError;
 
 /// State that one thread at a time works on.
 #[derive(Debug)]
 pub(crate) struct Combine<T> {
-    state: Mutex<T>,
+    state: TurnMutex<T>,
 }
 
 impl<T> Combine<T> {
     pub(crate) fn new(state: T) -> Self {
-        Self { state: Mutex::new(state) }
+        Self { state: TurnMutex::new(state) }
     }
 
     /// Does what there is to do, unless somebody else is at it, who then does it. Never waits. To be called after the

@@ -1,6 +1,8 @@
 //! The atomics, locks and cells that `slots.rs` and `bell.rs` are made of: the standard library's. Their models in the
 //! tests (`model.rs`) compile the same two files against loom's.
 
+/// The lock of `combine.rs`: its model has one whose letting go loom sees.
+pub(crate) use std::sync::Mutex as TurnMutex;
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 pub(crate) use std::sync::{Arc, Condvar, Mutex};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::time::Duration;
-use tetherscope_loader::{FrameInfo, FrameTarget};
+use tetherscope_loader::FrameInfo;
 
 const NOW: Duration = Duration::ZERO;
 /// Ends early when something happens; long enough that a loaded machine never ends it.
@@ -366,4 +366,47 @@ fn channels_that_do_not_fit_the_format_are_refused() {
     let few = RingOptions { n_slots: 10, memory_budget_bytes: Some(30_000), ..RingOptions::default() };
     let refused = Ring::new(&format(64), channels(), &few, &Ledger::new()).unwrap_err().to_string();
     assert!(refused.contains("10 × 4096 bytes = 0.04 MB, the budget is 0.03 MB\nuse at most 7 slots"), "{refused}");
+}
+
+#[test]
+fn the_cameras_path_allocates_nothing_whatever_happens_on_it() {
+    let (ring, camera) = ring(40, false);
+    // Nobody takes anything: every queue runs over, and so do the gap records.
+    let policies = [Policy::DropNewest, Policy::DropOldest, Policy::NewestOnly, Policy::Every(7.try_into().unwrap())];
+    let consumers: Vec<Subscription> = policies
+        .iter()
+        .enumerate()
+        .map(|(i, &policy)| ring.subscribe(&consumer(&format!("consumer {i}"), 3, policy)).unwrap())
+        .collect();
+    let mut held = Vec::with_capacity(40);
+    let mut hold_all = ring.subscribe(&consumer("holds", 10, Policy::DropNewest)).unwrap();
+    let allocated = allocation_counter::measure(|| {
+        for round in 0..500_u64 {
+            let id = round * 10;
+            let (a, b) = (camera.lend(NOW), camera.lend(NOW));
+            if let Some(a) = a {
+                camera.commit(a, &info(id), &[1.0, 2.0]);
+            }
+            if let Some(b) = b {
+                camera.give_back(b);
+            }
+            deliver(&camera, id + 1);
+            deliver(&camera, id + 1);
+            camera.push(&[1; 91], &FrameInfo { status: abi::FRAME_CORRUPT, ..info(id + 2) }, &[]);
+            camera.lost(2, abi::LOST_UNDERRUN);
+            camera.lost(1, abi::LOST_CAMERA_GAP);
+            // Ids that went back, and some that are missing.
+            deliver(&camera, id);
+            // For some rounds every slot is held, so that the ring is full.
+            if round % 50 < 25 {
+                held.extend((held.len() < 30).then(|| hold_all.try_next()).flatten());
+            } else {
+                held.clear();
+            }
+        }
+    });
+    assert_eq!(allocated.count_total, 0);
+    let stage = stage(&ring, CAMERA_STAGE);
+    assert!(stage.delivered > 1000 && ring.status().n_gap_records_lost > 100, "{stage:?}");
+    drop(consumers);
 }
