@@ -68,13 +68,13 @@ mod sync {
     }
 }
 
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "bell.rs"]
 mod bell;
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "combine.rs"]
 mod combine;
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "slots.rs"]
 mod slots;
 
