@@ -67,6 +67,8 @@ struct Server {
     tables: HashMap<u64, Arc<Table>>,
     /// Addresses of the batch's tables, kept from batch to batch.
     addresses: Vec<*const std::ffi::c_void>,
+    /// The batch's weights, to see whether there are any; kept from batch to batch.
+    weights: Vec<f32>,
     finder: Option<Arc<BeadFinder>>,
     arena: Option<Arena>,
     job: Option<(JoinHandle<()>, CancelToken)>,
@@ -86,6 +88,7 @@ impl Server {
             zlut_worker: None,
             tables: HashMap::new(),
             addresses: Vec::new(),
+            weights: Vec::new(),
             finder: None,
             arena: None,
             job: None,
@@ -260,11 +263,14 @@ impl Server {
         }
         let (batch, n_bins) = (arena.batch(&places, n), arena.shape().n_bins);
         let null = n_bins == 0;
+        self.weights.resize(n * n_bins as usize, f32::NAN);
+        arena.get(places.weights, &mut self.weights);
+        let no_weights = self.weights.iter().all(|w| !w.is_finite());
         let lookup = Lookup {
             tables: self.addresses.as_ptr(),
             fixes: arena.address::<Fix>(places.fixes),
             profiles: if null { std::ptr::null() } else { arena.address::<f64>(places.profiles) },
-            weights: if null { std::ptr::null() } else { arena.address::<f32>(places.weights) },
+            weights: if no_weights { std::ptr::null() } else { arena.address::<f32>(places.weights) },
             n_bins,
             n_rois: batch.n_rois,
             reserved: [0; 2],

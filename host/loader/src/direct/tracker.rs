@@ -113,6 +113,11 @@ impl TrackBuffers {
         self.weights.fill(f32::NAN);
     }
 
+    /// Whether the tracker wrote weights at all: a method may have none, and strategies are then told so.
+    pub(crate) fn has_weights(&self) -> bool {
+        self.weights.iter().any(|w| w.is_finite())
+    }
+
     /// The profile of row `i`.
     pub fn profile(&self, i: usize) -> &[f64] {
         &self.profiles[i * self.n_bins..(i + 1) * self.n_bins]
