@@ -3,6 +3,7 @@
 //!
 //! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows, `find` beads instead of a ROI list.
 
+mod bias;
 mod chain;
 mod config;
 mod find;

@@ -69,7 +69,7 @@ pub fn bead_qualities(beads: &[BeadProfiles]) -> Vec<BeadQuality> {
     beads.iter().zip(&agreements).map(judge).collect()
 }
 
-/// Mean profile of each plane, without its mean and of size 1. By the bits of the focus.
+/// Mean profile of each plane, without its mean and of size 1. By the bits of the focus, -0 being 0.
 fn plane_means(bead: &BeadProfiles) -> BTreeMap<u64, Vec<f64>> {
     let n_bins = bead.profiles.len().checked_div(bead.focus_nm.len()).unwrap_or(0);
     let mut sums: BTreeMap<u64, (Vec<f64>, f64)> = BTreeMap::new();
@@ -77,7 +77,7 @@ fn plane_means(bead: &BeadProfiles) -> BTreeMap<u64, Vec<f64>> {
         return BTreeMap::new();
     }
     for (i, profile) in bead.profiles.chunks_exact(n_bins).enumerate().filter(|(i, _)| bead.tracked[*i]) {
-        let (sum, n) = sums.entry(bead.focus_nm[i].to_bits()).or_insert_with(|| (vec![0.0; n_bins], 0.0));
+        let (sum, n) = sums.entry((bead.focus_nm[i] + 0.0).to_bits()).or_insert_with(|| (vec![0.0; n_bins], 0.0));
         sum.iter_mut().zip(profile).for_each(|(s, p)| *s += p);
         *n += 1.0;
     }

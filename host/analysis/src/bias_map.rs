@@ -136,7 +136,10 @@ pub struct BiasMap {
     pub between: Vec<BetweenPlanes>,
     /// Root mean square of z found − focus where every second plane was left out: an upper limit.
     pub coarse_rms_nm: Option<f64>,
-    /// Held-out images, those without z, and those far off, of `planes`.
+    /// From the first to the last plane in which at least half of the held-out images were found; None where none was. A
+    /// strategy may see no z at the ends of its table; what lies outside counts nowhere below.
+    pub usable_nm: Option<(f64, f64)>,
+    /// Held-out images.
     pub n_held_out: u32,
     /// Images without z.
     pub n_without_z: u32,
@@ -163,13 +166,17 @@ pub struct BiasMap {
 }
 
 /// Computes the map of a table with planes `z_nm` and `profiles` (`[plane × bin]`, NaN for empty bins; may be empty: then no
-/// plane can be found ambiguous). `held_out` has each scheme once at most.
+/// plane can be found ambiguous). A scheme may come with several tables.
 ///
 /// # Panics
 /// When the profiles do not go into the planes.
 pub fn bias_map(z_nm: &[f64], profiles: &[f64], held_out: &[HeldOut]) -> BiasMap {
-    let by = |scheme: HeldOutScheme| held_out.iter().find(|h| h.scheme == scheme);
-    let (halves, second) = (by(HeldOutScheme::HalfOfFrames), by(HeldOutScheme::EverySecondPlane));
+    let by = |scheme: HeldOutScheme| {
+        let all: Vec<&HeldOut> = held_out.iter().filter(|h| h.scheme == scheme).collect();
+        (!all.is_empty()).then(|| (scheme, Errors::of(&all)))
+    };
+    let (mut halves, mut second) = (by(HeldOutScheme::HalfOfFrames), by(HeldOutScheme::EverySecondPlane));
+    let mut between = by(HeldOutScheme::BetweenPlanes);
     let mut map = BiasMap {
         version: BIAS_MAP_VERSION,
         scheme: None,
@@ -179,6 +186,7 @@ pub fn bias_map(z_nm: &[f64], profiles: &[f64], held_out: &[HeldOut]) -> BiasMap
         between_step_nm: None,
         between: Vec::new(),
         coarse_rms_nm: None,
+        usable_nm: None,
         n_held_out: 0,
         n_without_z: 0,
         n_far: 0,
@@ -192,9 +200,16 @@ pub fn bias_map(z_nm: &[f64], profiles: &[f64], held_out: &[HeldOut]) -> BiasMap
         ambiguous: ambiguity::ambiguous_planes(z_nm, profiles),
         verdict: Verdict { grade: Grade::Poor, sentence: String::new() },
     };
-    if let Some(at_planes) = halves.or(second) {
-        let errors = Errors::of(at_planes);
-        map.scheme = Some(at_planes.scheme);
+    if let Some((scheme, errors)) = halves.as_ref().or(second.as_ref()) {
+        map.scheme = Some(*scheme);
+        map.planes = errors.planes();
+        map.usable_nm = usable(&map.planes);
+    }
+    if let Some(usable) = map.usable_nm {
+        let all = [&mut halves, &mut second, &mut between];
+        all.into_iter().flatten().for_each(|(_, errors)| errors.keep_within(usable));
+    }
+    if let Some((_, errors)) = halves.as_ref().or(second.as_ref()) {
         map.n_held_out = errors.images.len() as u32;
         map.n_without_z = errors.images.iter().filter(|i| i.z_nm.is_nan()).count() as u32;
         map.n_far = errors.images.iter().filter(|i| errors.is_far(i)).count() as u32;
@@ -207,18 +222,18 @@ pub fn bias_map(z_nm: &[f64], profiles: &[f64], held_out: &[HeldOut]) -> BiasMap
             .map(|i| i.sigma_z_nm)
             .collect();
         map.sigma_nm = rms(&sigmas);
-        map.planes = errors.planes();
-        map.scatter_nm = rms(&map.planes.iter().filter_map(|p| p.scatter_nm).collect::<Vec<_>>());
-        map.worst_plane_nm = worst(map.planes.iter().filter_map(|p| p.bias_nm));
-        map.falls_at_nm = falls(&map.planes);
+        let planes = errors.planes();
+        map.scatter_nm = rms(&planes.iter().filter_map(|p| p.scatter_nm).collect::<Vec<_>>());
+        map.worst_plane_nm = worst(planes.iter().filter_map(|p| p.bias_nm));
+        map.falls_at_nm = falls(&planes);
     }
-    if let Some(between) = by(HeldOutScheme::BetweenPlanes).or(second) {
-        map.between_scheme = Some(between.scheme);
-        map.between_step_nm = step_nm(&between.table_z_nm);
-        map.between = Errors::of(between).places();
+    if let Some((scheme, errors)) = between.as_ref().or(second.as_ref()) {
+        map.between_scheme = Some(*scheme);
+        map.between_step_nm = Some(errors.step_nm);
+        map.between = errors.places();
         map.worst_between_nm = worst(map.between.iter().map(|b| b.bias_nm));
     }
-    map.coarse_rms_nm = second.and_then(|s| rms(&Errors::of(s).near()));
+    map.coarse_rms_nm = second.and_then(|(_, errors)| rms(&errors.near()));
     map.verdict = verdict::verdict(&map);
     map
 }
@@ -227,28 +242,57 @@ fn step_nm(z_nm: &[f64]) -> Option<f64> {
     (z_nm.len() > 1).then(|| (z_nm[z_nm.len() - 1] - z_nm[0]) / (z_nm.len() - 1) as f64)
 }
 
+/// Where a focus lies between two planes, 0 to 1; None beyond the planes.
+fn place_between(z_nm: &[f64], focus_nm: f64) -> Option<f64> {
+    let above = z_nm.partition_point(|z| *z <= focus_nm);
+    match above {
+        0 => None,
+        _ if above < z_nm.len() => Some((focus_nm - z_nm[above - 1]) / (z_nm[above] - z_nm[above - 1])),
+        // The last plane itself.
+        _ => (z_nm[above - 1] == focus_nm).then_some(0.0),
+    }
+}
+
 /// The value farthest from 0.
 fn worst(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.max_by(|a, b| a.abs().total_cmp(&b.abs()))
 }
 
-/// The images of one scheme that lie within its table, and what counts as far off.
-struct Errors<'a> {
-    table_z_nm: &'a [f64],
+/// The images of one scheme that lie within their table, and what counts as far off.
+struct Errors {
     images: Vec<LookedUp>,
+    /// Per image: where it lies between two planes of its table, 0 to 1.
+    places: Vec<f64>,
+    step_nm: f64,
     middle_nm: f64,
     far_nm: f64,
 }
 
-impl<'a> Errors<'a> {
-    fn of(held_out: &'a HeldOut) -> Self {
-        let z = held_out.table_z_nm.as_slice();
-        let inside = |i: &&LookedUp| z.first().is_some_and(|f| i.focus_nm >= *f) && i.focus_nm <= z[z.len() - 1];
-        let images: Vec<LookedUp> = held_out.images.iter().filter(inside).copied().collect();
+impl Errors {
+    fn of(held_out: &[&HeldOut]) -> Self {
+        let (mut images, mut places) = (Vec::new(), Vec::new());
+        for h in held_out {
+            for image in &h.images {
+                if let Some(place) = place_between(&h.table_z_nm, image.focus_nm) {
+                    images.push(*image);
+                    places.push(place);
+                }
+            }
+        }
         let errors: Vec<f64> = images.iter().map(|i| i.z_nm - i.focus_nm).filter(|e| e.is_finite()).collect();
-        let far_nm =
-            (FAR_STEPS * step_nm(z).unwrap_or(0.0)).max(FAR_DEVIATIONS * robust_deviation(&errors).unwrap_or(0.0));
-        Self { table_z_nm: z, images, middle_nm: median(&errors).unwrap_or(0.0), far_nm }
+        let steps: Vec<f64> = held_out.iter().filter_map(|h| step_nm(&h.table_z_nm)).collect();
+        let step_nm = mean(&steps).unwrap_or(0.0);
+        let far_nm = (FAR_STEPS * step_nm).max(FAR_DEVIATIONS * robust_deviation(&errors).unwrap_or(0.0));
+        Self { images, places, step_nm, middle_nm: median(&errors).unwrap_or(0.0), far_nm }
+    }
+
+    /// Forgets images outside.
+    fn keep_within(&mut self, (from, to): (f64, f64)) {
+        let inside: Vec<bool> = self.images.iter().map(|i| (from..=to).contains(&i.focus_nm)).collect();
+        let mut of_images = inside.iter();
+        self.images.retain(|_| *of_images.next().expect("one for each image"));
+        let mut of_places = inside.iter();
+        self.places.retain(|_| *of_places.next().expect("one for each image"));
     }
 
     fn is_near(&self, image: &LookedUp) -> bool {
@@ -283,11 +327,8 @@ impl<'a> Errors<'a> {
 
     fn places(&self) -> Vec<BetweenPlanes> {
         let mut errors: [Vec<f64>; N_PLACES] = Default::default();
-        for image in self.images.iter().filter(|i| self.is_near(i)) {
-            let above = self.table_z_nm.partition_point(|z| *z <= image.focus_nm).clamp(1, self.table_z_nm.len() - 1);
-            let (from, to) = (self.table_z_nm[above - 1], self.table_z_nm[above]);
-            let place = ((image.focus_nm - from) / (to - from) * N_PLACES as f64).round() as usize % N_PLACES;
-            errors[place].push(image.z_nm - image.focus_nm);
+        for (image, place) in self.images.iter().zip(&self.places).filter(|(i, _)| self.is_near(i)) {
+            errors[(place * N_PLACES as f64).round() as usize % N_PLACES].push(image.z_nm - image.focus_nm);
         }
         let entry = |(place, errors): (usize, &Vec<f64>)| {
             Some(BetweenPlanes {
@@ -299,6 +340,13 @@ impl<'a> Errors<'a> {
         };
         errors.iter().enumerate().filter_map(entry).collect()
     }
+}
+
+/// From the first to the last plane in which at least half of the images were found.
+fn usable(planes: &[PlaneBias]) -> Option<(f64, f64)> {
+    let found = |p: &&PlaneBias| 2 * p.n_lost <= p.n;
+    let (first, last) = (planes.iter().find(found)?, planes.iter().rfind(found)?);
+    Some((first.focus_nm, last.focus_nm))
 }
 
 /// Planes from which the mean z found falls to the next one that has z.

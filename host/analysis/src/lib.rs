@@ -7,6 +7,7 @@
 
 mod bead_quality;
 mod bias_map;
+mod canvas;
 mod cramer_rao;
 mod matrix;
 mod statistics;
@@ -16,4 +17,5 @@ pub use bias_map::{
     Ambiguity, BIAS_MAP_VERSION, BetweenPlanes, BiasMap, Grade, HeldOut, HeldOutScheme, LookedUp, PlaneBias, Verdict,
     bias_map,
 };
+pub use canvas::{Canvas, LETTER_PX, LINE_PX, TEXT_PX};
 pub use cramer_rao::{Bound, Brightness, CameraNoise, bound_of_bead, cramer_rao_bound};

@@ -50,7 +50,10 @@ pub use rows::RowMaker;
 pub use run::{RunOptions, RunSummary, TrackedBatch, run};
 pub use slots::{ArrivedFrame, FrameSlots};
 pub use source::{FrameMeta, FrameSource};
-pub use sweep::{BuiltTable, Sweep, SweepEntry, SweepOptions, SweepPixels, TableOptions, build_tables, collect_sweep};
+pub use sweep::{
+    BiasReport, BuiltTable, Sweep, SweepEntry, SweepOptions, SweepPixels, TableBias, TableOptions, build_tables,
+    collect_sweep, judge_beads,
+};
 pub use zlut::{LoadedZlut, load_zlut, zlut_settings};
 
 /// What the program needs of the loader.

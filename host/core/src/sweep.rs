@@ -5,7 +5,10 @@
 mod build;
 mod collect;
 mod data;
+mod held_out;
+mod report;
 
-pub use build::{BuiltTable, TableOptions, build_tables};
+pub use build::{BuiltTable, TableOptions, build_tables, judge_beads};
 pub use collect::{SweepOptions, collect_sweep};
 pub use data::{Sweep, SweepEntry, SweepPixels};
+pub use report::{BiasReport, TableBias};

@@ -158,14 +158,18 @@ fn a_zlut_made_with_other_settings_is_refused_with_both_values() {
         let args = ["track", &video, "--rois", &rois, "--zlut", &table, "--out", "rows.csv", "--json"];
         tetherscope(folder.path(), &[&args[..], more].concat())
     };
-    with(&["--tracker", "tracker.magtrack", "--nm-per-px", "90"]).refused(&["nm_per_px", "100", "90"]);
+    with(&["--tracker", "tracker.magtrack", "--nm-per-px", "90"])
+        .refused(&["nm_per_px: 100 nm in the file, 90 nm in use"]);
     let scale = ["--tracker", "tracker.magtrack", "--nm-per-px", "100"];
-    with(&[&scale[..], &["--focal-shift-factor", "0.9"]].concat()).refused(&["focal_shift_factor", "0.9"]);
-    with(&[&scale[..], &["--param", "oversample=2"]].concat()).refused(&["oversample", "32", "64"]);
-    with(&[&scale[..], &["--param", "profile=fft"]].concat()).refused(&["profile", "radial", "fft"]);
+    with(&[&scale[..], &["--focal-shift-factor", "0.9"]].concat())
+        .refused(&["focal_shift_factor: 1 in the file, 0.9 in use"]);
+    with(&[&scale[..], &["--param", "oversample=2"]].concat())
+        .refused(&["tracker.oversample: 1 1/px in the file, 2 1/px in use"]);
+    with(&[&scale[..], &["--param", "profile=fft"]].concat())
+        .refused(&[r#"tracker.profile: "radial" in the file, "fft" in use"#]);
     std::fs::write(folder.path().join("other.csv"), "bead,x_px,y_px,w_px,h_px\n0,9,9,48,48\n").unwrap();
     let other = ["track", &video, "--rois", "other.csv", "--zlut", &table, "--out", "rows.csv", "--json"];
-    tetherscope(folder.path(), &[&other[..], &scale].concat()).refused(&["roi", "64", "48"]);
+    tetherscope(folder.path(), &[&other[..], &scale].concat()).refused(&["roi_w_px: 64 px in the file, 48 px in use"]);
     holds_only(folder.path(), &["other.csv"]);
 }
 

@@ -63,6 +63,16 @@ fn every_second_plane_is_an_upper_limit_and_never_condemns_by_its_bias_between()
     assert_eq!(map.between, [BetweenPlanes { place: 0.5, n: 10, bias_nm: 9.0, rms_nm: 9.0 }]);
     assert_eq!((map.coarse_rms_nm, map.verdict.grade), (Some(9.0), Grade::Good));
     assert!(map.verdict.sentence.contains("twice as far apart"), "{}", map.verdict.sentence);
+    // The other half of the planes, from a table of its own.
+    let table_z_nm: Vec<f64> = planes().into_iter().skip(1).step_by(2).collect();
+    let images = planes().into_iter().step_by(2).map(|z| image(z, z + 7.0)).collect();
+    let other = HeldOut { scheme: HeldOutScheme::EverySecondPlane, table_z_nm, images };
+    let map = bias_map(&planes(), &profiles(&planes()), &[second.clone(), other]);
+    assert_eq!(
+        (map.planes.len(), map.n_held_out, map.worst_plane_nm),
+        (19, 19, Some(9.0)),
+        "the first and the last are out"
+    );
     // Where halves can be had, the planes come from them.
     let both = bias_map(&planes(), &profiles(&planes()), &[halves(|_| 0.0), second]);
     assert_eq!((both.scheme, both.error_mean_nm), (Some(HeldOutScheme::HalfOfFrames), Some(0.0)));
@@ -132,4 +142,18 @@ fn a_map_is_the_same_after_it_was_stored() {
     let text = serde_json::to_string(&map).unwrap();
     assert_eq!(serde_json::from_str::<BiasMap>(&text).unwrap(), map);
     assert!(text.contains("half_of_frames") && map.planes[4].bias_nm.is_none());
+}
+
+#[test]
+fn ends_of_the_table_where_nothing_is_found_are_no_lost_images_but_a_shorter_range() {
+    let mut held_out = halves(|_| 0.0);
+    for image in held_out.images.iter_mut().filter(|i| i.focus_nm.abs() > 700.0) {
+        image.z_nm = f64::NAN;
+    }
+    let map = bias_map(&planes(), &profiles(&planes()), std::slice::from_ref(&held_out));
+    assert_eq!((map.usable_nm, map.n_held_out, map.n_without_z), (Some((-700.0, 700.0)), 30, 0));
+    assert_eq!((map.planes.len(), map.planes[2].n_lost), (21, 2), "the planes are all there");
+    assert!(map.verdict.grade == Grade::Fair && map.verdict.sentence.contains("from -700 to 700 nm only"));
+    held_out.images.iter_mut().filter(|i| i.focus_nm.abs() > 400.0).for_each(|i| i.z_nm = f64::NAN);
+    assert_eq!(bias_map(&planes(), &[], &[held_out]).verdict.grade, Grade::Poor);
 }

@@ -4,6 +4,8 @@ use super::{BiasMap, Grade, HeldOutScheme, Verdict};
 
 /// Shares of held-out images without a usable z from which a table is fair, and poor.
 const LOST: [f64; 2] = [0.002, 0.02];
+/// The same for the share of the range at whose ends nothing is found.
+const UNUSABLE: [f64; 2] = [0.2, 0.5];
 /// The same for ambiguous planes.
 const AMBIGUOUS: [f64; 2] = [0.0, 0.05];
 /// The same for planes from which z falls.
@@ -45,6 +47,9 @@ pub(super) fn verdict(map: &BiasMap) -> Verdict {
         LOST,
         format!("{n_lost} of {} held-out frames have no z or one far off", map.n_held_out),
     );
+    let (from, to) = map.usable_nm.unwrap_or_default();
+    let whole_nm = map.planes.last().map_or(0.0, |p| p.focus_nm) - map.planes.first().map_or(0.0, |p| p.focus_nm);
+    weigh(1.0 - (to - from) / whole_nm, UNUSABLE, format!("z is found from {from:.0} to {to:.0} nm only"));
     weigh(
         share(map.falls_at_nm.len(), n_found),
         FALLS,
@@ -65,7 +70,6 @@ pub(super) fn verdict(map: &BiasMap) -> Verdict {
     reasons.sort_by_key(|r| std::cmp::Reverse(r.0));
     let grade = reasons.first().map_or(Grade::Good, |r| r.0);
     let sentence = if reasons.is_empty() {
-        let (from, to) = (map.planes[0].focus_nm, map.planes[map.planes.len() - 1].focus_nm);
         let doubled = if scheme == HeldOutScheme::EverySecondPlane { ", with planes twice as far apart" } else { "" };
         let between = if at_own_step && !map.between.is_empty() {
             format!(", at most {} nm off between planes", short(worst_between_nm))

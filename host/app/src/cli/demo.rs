@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tetherscope_core::loader::{Kind, ParamSet, Registry, Tracker, ZlutStrategy};
 use tetherscope_core::{
-    BuiltTable, FrameSource, Optics, Plan, PlanOptions, Roi, RowMaker, RunError, RunOptions, SweepOptions,
+    BiasReport, BuiltTable, FrameSource, Optics, Plan, PlanOptions, Roi, RowMaker, RunError, RunOptions, SweepOptions,
     TableOptions, Tables, ZlutPlan, build_tables, collect_sweep, run, zlut_settings,
 };
 use tetherscope_files::{FocusRow, RowsWriter, TruthWriter, ZlutFile};
@@ -139,6 +139,7 @@ impl Demo {
         let (sweep, _) = collect_sweep(source, &plan, &focus, &collect)?;
         let build = TableOptions { one_table: true, cancel: options.cancel.clone(), ..TableOptions::default() };
         let mut built = build_tables(&sweep, strategy, &build)?;
+        let report = BiasReport::of(&built);
         let BuiltTable { table, parts, .. } = built.pop().expect("a sweep gives at least one table");
         let file = ZlutFile {
             settings: zlut_settings(tracker, strategy, plan.layout(), plan.config(), optics),
@@ -146,7 +147,7 @@ impl Demo {
             created_utc: jiff::Timestamp::now().to_string(),
             program_version: env!("CARGO_PKG_VERSION").into(),
             notes: "made by the demo from a simulated sweep".into(),
-            report: None,
+            report: Some(report.to_json()),
         };
         tetherscope_files::write_zlut(out, &file)?;
         Ok((table, rois))

@@ -1,6 +1,7 @@
 //! A picture of the first frame with a box, an id and a score for each bead that was found: what a person looks at to
 //! judge a finder. It decides nothing and writes no file.
 
+use tetherscope_analysis::{Canvas, TEXT_PX};
 use tetherscope_core::loader::Hit;
 use tetherscope_core::loader::abi::FLAG_NEIGHBOUR;
 use tetherscope_core::{Pixels, Roi, StillImage, roi_round};
@@ -11,22 +12,6 @@ const NEIGHBOUR: [u8; 3] = [255, 170, 0];
 const LEFT_OUT: [u8; 3] = [255, 60, 60];
 /// Share of the pixels that may be drawn black, and white.
 const CLIPPED: f64 = 0.001;
-/// Side of a pixel of the digits.
-const DIGIT_SCALE: i64 = 2;
-/// Digits and a point, 3 wide and 5 high; the highest bit of a row is its left pixel.
-const DIGITS: [[u8; 5]; 11] = [
-    [0b111, 0b101, 0b101, 0b101, 0b111],
-    [0b010, 0b110, 0b010, 0b010, 0b111],
-    [0b111, 0b001, 0b111, 0b100, 0b111],
-    [0b111, 0b001, 0b111, 0b001, 0b111],
-    [0b101, 0b101, 0b111, 0b001, 0b001],
-    [0b111, 0b100, 0b111, 0b001, 0b111],
-    [0b111, 0b100, 0b111, 0b101, 0b111],
-    [0b111, 0b001, 0b010, 0b010, 0b010],
-    [0b111, 0b101, 0b111, 0b101, 0b111],
-    [0b111, 0b101, 0b111, 0b001, 0b111],
-    [0b000, 0b000, 0b000, 0b000, 0b010],
-];
 
 /// The picture, three bytes per pixel. `rois` are those of `hits`, none for one that was left out.
 pub(crate) fn draw(image: &StillImage, hits: &[Hit], rois: &[Option<Roi>], size_px: u32) -> Vec<u8> {
@@ -35,7 +20,7 @@ pub(crate) fn draw(image: &StillImage, hits: &[Hit], rois: &[Option<Roi>], size_
         Pixels::U16(p) => stretched(p),
     };
     let rgb = grey.into_iter().flat_map(|g| [g; 3]).collect();
-    let mut canvas = Canvas { width: i64::from(image.width_px), height: i64::from(image.height_px), rgb };
+    let mut canvas = Canvas::on(i64::from(image.width_px), i64::from(image.height_px), rgb);
     // The surest last: its box lies on top.
     for (hit, roi) in hits.iter().zip(rois).rev() {
         let color = match roi {
@@ -50,9 +35,9 @@ pub(crate) fn draw(image: &StillImage, hits: &[Hit], rois: &[Option<Roi>], size_
             canvas.text(x + 2, y + 2, &roi.bead.to_string(), color);
         }
         let score = format!("{:.2}", hit.score);
-        canvas.text(x + 2, y + side - 2 - 5 * DIGIT_SCALE, score.strip_prefix('0').unwrap_or(&score), color);
+        canvas.text(x + 2, y + side - 2 - TEXT_PX, score.strip_prefix('0').unwrap_or(&score), color);
     }
-    canvas.rgb
+    canvas.into_rgb()
 }
 
 /// 8 bits, so that all but the darkest and the brightest pixels keep their differences.
@@ -74,47 +59,6 @@ fn after_clipped(counts: &[usize], mut values: impl Iterator<Item = usize>, n_cl
         n_passed > n_clipped
     });
     found.unwrap_or(0)
-}
-
-struct Canvas {
-    width: i64,
-    height: i64,
-    rgb: Vec<u8>,
-}
-
-impl Canvas {
-    /// Whatever lies outside is not drawn.
-    fn dot(&mut self, x: i64, y: i64, color: [u8; 3]) {
-        if (0..self.width).contains(&x) && (0..self.height).contains(&y) {
-            let at = 3 * (y * self.width + x) as usize;
-            self.rgb[at..at + 3].copy_from_slice(&color);
-        }
-    }
-
-    /// The outermost pixels of a square.
-    fn frame(&mut self, x: i64, y: i64, side: i64, color: [u8; 3]) {
-        for i in 0..side {
-            for (px, py) in [(x + i, y), (x + i, y + side - 1), (x, y + i), (x + side - 1, y + i)] {
-                self.dot(px, py, color);
-            }
-        }
-    }
-
-    /// Digits and points; anything else is left out.
-    fn text(&mut self, mut x: i64, y: i64, text: &str, color: [u8; 3]) {
-        for c in text.chars() {
-            let glyph = if c == '.' { Some(10) } else { c.to_digit(10) };
-            let Some(rows) = glyph.and_then(|g| DIGITS.get(g as usize)) else { continue };
-            for (v, row) in (0..).zip(rows) {
-                for u in (0..3).filter(|u| row >> (2 - u) & 1 == 1) {
-                    for (dx, dy) in (0..DIGIT_SCALE).flat_map(|dx| (0..DIGIT_SCALE).map(move |dy| (dx, dy))) {
-                        self.dot(x + i64::from(u) * DIGIT_SCALE + dx, y + v * DIGIT_SCALE + dy, color);
-                    }
-                }
-            }
-            x += 4 * DIGIT_SCALE;
-        }
-    }
 }
 
 #[cfg(test)]

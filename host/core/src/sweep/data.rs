@@ -5,7 +5,8 @@ use crate::error::RunError;
 use crate::plan::Plan;
 use std::sync::Arc;
 use tetherscope_loader::{
-    Fix, ProfileLayout, RoiSet, SweepData, TrackBuffers, Tracker, TrackerStamp, WorkerConfig, abi,
+    Fix, LookupBuffers, ProfileLayout, RoiSet, SweepData, Table, TrackBuffers, Tracker, TrackerStamp, WorkerConfig,
+    ZlutStrategy, abi,
 };
 
 /// Most bytes of ROIs that are kept in memory for a sweep.
@@ -115,6 +116,55 @@ impl Sweep {
         Ok(())
     }
 
+    /// Adds an entry that was not tracked yet: [`Sweep::track`] does it later. Fails and panics as [`Sweep::push`].
+    pub fn push_untracked(&mut self, bead: u32, frame: u64, focus_nm: f64, pixels: &[u8]) -> Result<(), RunError> {
+        let n_bins = self.tracks.n_bins;
+        let (profile, weights) = (vec![f64::NAN; n_bins], vec![f32::NAN; n_bins]);
+        let fix = Fix::EMPTY;
+        self.push(&SweepEntry { bead, frame, focus_nm, pixels, fix, profile: &profile, weights: &weights })
+    }
+
+    /// Tracks every entry with a worker of the sweep's tracker, and keeps what it gives. Fails when a call fails; entries up
+    /// to there are tracked.
+    pub fn track(&mut self) -> Result<(), RunError> {
+        let mut worker = self.tracker.worker(&self.config)?;
+        let mut made = TrackBuffers::default();
+        let n_bins = self.tracks.n_bins;
+        let all: Vec<usize> = (0..self.len()).collect();
+        for batch in all.chunks(self.rois_per_call()) {
+            worker.track(&self.select(batch).rois(), &mut made)?;
+            let (from, to) = (batch[0], batch[0] + batch.len());
+            self.tracks.fixes[from..to].copy_from_slice(&made.fixes);
+            self.tracks.profiles[from * n_bins..to * n_bins].copy_from_slice(&made.profiles);
+            self.tracks.weights[from * n_bins..to * n_bins].copy_from_slice(&made.weights);
+        }
+        Ok(())
+    }
+
+    /// A table from some entries, and nothing else: not tried on anything. [`crate::build_tables`] does more.
+    pub fn build(&self, strategy: &Arc<ZlutStrategy>, entries: &[usize]) -> Result<Arc<Table>, RunError> {
+        Ok(self.select(entries).with_data(|data| strategy.build(data))?)
+    }
+
+    /// What `table` says of some entries: the tracker's results with z. Fails when a call fails.
+    pub fn look_up(&self, entries: &[usize], table: &Arc<Table>) -> Result<Vec<Fix>, RunError> {
+        let mut worker = table.strategy().worker(&self.config, &self.layout)?;
+        let (mut scratch, mut fixes) = (LookupBuffers::default(), Vec::with_capacity(entries.len()));
+        for batch in entries.chunks(self.rois_per_call()) {
+            let mut selection = self.select(batch);
+            let mut tracks = std::mem::take(&mut selection.tracks);
+            let tables: Vec<&Table> = vec![table; batch.len()];
+            worker.lookup(&selection.rois(), &tables, &mut tracks, &mut scratch)?;
+            fixes.append(&mut tracks.fixes);
+        }
+        Ok(fixes)
+    }
+
+    /// Most ROIs of a call: what the workers were told.
+    fn rois_per_call(&self) -> usize {
+        (self.config.max_rois as usize).max(1)
+    }
+
     fn check_room(&self, n_more: usize) -> Result<(), RunError> {
         let total = self.roi_bytes().saturating_mul(self.len().saturating_add(n_more));
         if total <= MAX_SWEEP_BYTES {
@@ -208,7 +258,16 @@ impl Sweep {
         (0..self.len()).filter(|&i| self.beads[i] == bead).collect()
     }
 
-    fn px_per_roi(&self) -> usize {
+    /// Adds the pixel values of entry `i` to `sum`.
+    pub(super) fn add_pixels(&self, i: usize, sum: &mut [f64]) {
+        match self.pixels(i) {
+            SweepPixels::U8(p) => sum.iter_mut().zip(p).for_each(|(s, &v)| *s += f64::from(v)),
+            SweepPixels::U16(p) => sum.iter_mut().zip(p).for_each(|(s, &v)| *s += f64::from(v)),
+        }
+    }
+
+    /// Pixels of a ROI.
+    pub(super) fn px_per_roi(&self) -> usize {
         self.config.w_px as usize * self.config.h_px as usize
     }
 
@@ -288,5 +347,14 @@ impl Selection<'_> {
             config: self.sweep.config,
             tracker: TrackerStamp { id: &tracker.id, version: &version, params: self.sweep.tracker.params() },
         })
+    }
+}
+
+/// Pixel values as a camera of this format would give them: rounded, between 0 and the saturation level.
+pub(super) fn to_pixels(values: impl Iterator<Item = f64>, config: &WorkerConfig) -> Vec<u8> {
+    let codes = values.map(|v| v.round().clamp(0.0, config.saturation_adu));
+    match config.pixel_format {
+        abi::PIXEL_MONO8 => codes.map(|v| v as u8).collect(),
+        _ => codes.flat_map(|v| (v as u16).to_ne_bytes()).collect(),
     }
 }
