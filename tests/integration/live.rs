@@ -12,6 +12,7 @@ mod questions;
 mod recordings;
 mod replays;
 mod rows;
+mod sweeps;
 mod tables;
 
 use crate::harness::{plugin, rust_fixture};
@@ -20,7 +21,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tetherscope_core::control::{
     Answer, BeadsCommand, CameraCommand, CameraState, Client, Command, EngineCommand, EventKind, MethodChoice, NewRoi,
-    RecordingCommand, RecordingRequest, Refusal, RefusalKind, Snapshot, TrackingCommand, ZlutCommand,
+    RecordingCommand, RecordingRequest, Refusal, RefusalKind, Snapshot, StageCommand, SweepCommand, TrackingCommand,
+    ZlutCommand,
 };
 use tetherscope_core::{Engine, EngineOptions, Optics};
 use tetherscope_files::{Recording, Row};
@@ -211,4 +213,4 @@ macro_rules! areas {
 }
 
 areas!(CameraCommand => Camera, BeadsCommand => Beads, TrackingCommand => Tracking, ZlutCommand => Zlut,
-       RecordingCommand => Recording, EngineCommand => Engine);
+       RecordingCommand => Recording, EngineCommand => Engine, StageCommand => Stages, SweepCommand => Sweep);

@@ -27,6 +27,7 @@ mod program;
 mod question;
 mod recorder;
 mod settings;
+mod sweep;
 mod times;
 mod warnings;
 mod work;

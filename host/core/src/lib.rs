@@ -24,8 +24,6 @@ mod rows;
 mod run;
 mod slots;
 mod source;
-// The engine opens and moves them.
-#[allow(dead_code, unused_imports)]
 mod stages;
 mod sweep;
 mod unpack;

@@ -91,8 +91,14 @@ mod tests {
             ..CameraFormat::packed(640, 480, abi::PIXEL_MONO8, 8)
         };
         let maker = RowMaker::new(&optics, &format, Some(1_000_000));
-        let frame =
-            FrameMeta { index: 7, device_time_ns: Some(500), exposure_ns: Some(100), channels: Vec::new(), slot: 0 };
+        let frame = FrameMeta {
+            index: 7,
+            device_time_ns: Some(500),
+            exposure_ns: Some(100),
+            channels: Vec::new(),
+            arrival_ns: None,
+            slot: 0,
+        };
         let roi = Roi { bead: 3, x_px: 10, y_px: 20, w_px: 64, h_px: 64 };
         let fix = Fix { x_px: 31.5, y_px: 32.0, z_nm: 1000.0, sigma_z_nm: 2.0, ..Fix::EMPTY };
         let row = maker.row(&frame, &roi, &fix);

@@ -24,6 +24,8 @@ pub struct FrameMeta {
     pub exposure_ns: Option<i64>,
     /// Values of the channels.
     pub channels: Vec<f64>,
+    /// When it arrived, on the host's monotonic clock; None of a recorded one.
+    pub arrival_ns: Option<i64>,
     pub(crate) slot: usize,
 }
 
@@ -35,6 +37,7 @@ impl FrameMeta {
             device_time_ns: frame.device_time_ns(),
             exposure_ns: frame.exposure_ns(),
             channels: frame.channels().to_vec(),
+            arrival_ns: Some(frame.arrival_ns()),
             slot: usize::MAX,
         }
     }
@@ -185,7 +188,7 @@ impl FrameSource {
             if self.format.ns_per_tick == 1.0 { ticks } else { (ticks as f64 * self.format.ns_per_tick).round() as i64 }
         });
         let exposure_ns = (frame.info.exposure_ns >= 0).then_some(frame.info.exposure_ns);
-        FrameMeta { index, device_time_ns, exposure_ns, channels: frame.channels, slot: frame.slot }
+        FrameMeta { index, device_time_ns, exposure_ns, channels: frame.channels, arrival_ns: None, slot: frame.slot }
     }
 
     fn join(&mut self) -> Result<(), RunError> {

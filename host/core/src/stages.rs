@@ -243,6 +243,11 @@ impl Stages {
         seen.ok_or_else(|| unknown_position(name, axis))
     }
 
+    /// Unit of an axis; empty for one that is gone.
+    pub(crate) fn unit(&self, name: &str, axis: u32) -> String {
+        self.with(name, axis, |a| a.axis.unit.clone()).unwrap_or_default()
+    }
+
     /// Checks a move without making it.
     pub(crate) fn check_move(&self, name: &str, axis: u32, from: f64, to: f64) -> Result<(), Refusal> {
         self.with(name, axis, |a| a.guard.check(from, to))?
@@ -295,7 +300,10 @@ impl Stages {
 
     fn allowed(&self, mover: Mover<'_>, thing: &str) -> Result<(), Refusal> {
         match mover {
-            Mover::Holder(_) => Ok(()),
+            Mover::Holder(hold) => {
+                assert!(hold.is_of(&self.interlock), "a hold of another engine");
+                Ok(())
+            }
             Mover::Client(_) => {
                 self.interlock.check_free(thing)?;
                 self.check_armed(thing)

@@ -11,6 +11,7 @@ mod end;
 mod publish;
 mod recording;
 mod stages;
+mod sweep;
 mod tracking;
 mod zlut;
 
@@ -23,7 +24,7 @@ use super::live::{Mail, Note};
 use super::meters::Meters;
 use super::program::Program;
 use super::question::{Question, QuestionId};
-use super::times::utc_now_ns;
+use super::times::{Times, utc_now_ns};
 use super::warnings::Warnings;
 use super::{CommandSink, EngineOptions, Input, LoggedCommand, ReplayLog};
 use crate::RunError;
@@ -31,6 +32,7 @@ use crate::control::{
     Answer, BeadsCommand, CameraCommand, ClientId, Command, EngineCommand, Event, EventKind, Hub, Refusal, RefusalKind,
     Reply, Request, RequestId, Severity, StageCommand, TrackingCommand,
 };
+use crate::stages::Stages;
 use again::Barrier;
 use beads::Beads;
 use build::Built;
@@ -42,6 +44,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
+use sweep::SweepArea;
 use tetherscope_loader::Registry;
 
 /// How often there is something to look after while a camera runs.
@@ -82,6 +85,10 @@ pub(crate) struct Control {
     pub(crate) beads: Beads,
     recording: RecordingArea,
     captures: Captures,
+    pub(crate) stages: Arc<Stages>,
+    pub(crate) sweep: SweepArea,
+    /// Relates the host's clock and UTC, for what is told while no camera runs.
+    pub(crate) times: Times,
     /// Tracker and Z-LUT as they were made.
     pub(crate) built: Built,
     /// What is done with frames from the next boundary on.
@@ -122,6 +129,9 @@ impl Control {
             camera: CameraArea::default(),
             recording: RecordingArea::default(),
             captures: Captures::default(),
+            stages: stages::stages_for(&inputs),
+            sweep: SweepArea::default(),
+            times: Times::now(),
             built: Built::default(),
             meters: Arc::default(),
             warnings: Warnings::default(),

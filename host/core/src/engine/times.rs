@@ -10,6 +10,11 @@ pub(crate) fn utc_now_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// An instant as text, RFC 3339 in UTC.
+pub(crate) fn utc_text(utc_ns: i64) -> String {
+    jiff::Timestamp::from_nanosecond(utc_ns.into()).map_or_else(|_| utc_ns.to_string(), |t| t.to_string())
+}
+
 /// How the host's monotonic clock and UTC are related, from one moment on: UTC may be set meanwhile, times of a session stay
 /// on one line.
 pub(crate) struct Times {

@@ -38,6 +38,13 @@ impl Interlock {
     }
 }
 
+impl Hold {
+    /// True if it is a hold of this interlock.
+    pub(crate) fn is_of(&self, interlock: &Arc<Interlock>) -> bool {
+        Arc::ptr_eq(&self.0, interlock)
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
         *self.0.lock() = None;

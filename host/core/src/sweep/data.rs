@@ -165,6 +165,27 @@ impl Sweep {
         (self.config.max_rois as usize).max(1)
     }
 
+    /// Forgets all entries from `n` on.
+    pub fn truncate(&mut self, n: usize) {
+        let n = n.min(self.len());
+        let (n_px, n_bins) = (self.px_per_roi(), self.tracks.n_bins);
+        match &mut self.pixels {
+            Store::U8(p) => p.truncate(n * n_px),
+            Store::U16(p) => p.truncate(n * n_px),
+        }
+        self.beads.truncate(n);
+        self.frames.truncate(n);
+        self.focus_nm.truncate(n);
+        self.tracks.fixes.truncate(n);
+        self.tracks.profiles.truncate(n * n_bins);
+        self.tracks.weights.truncate(n * n_bins);
+    }
+
+    /// One of the same kind, without entries.
+    pub(crate) fn without_entries(&self) -> Self {
+        Self::new(self.tracker.clone(), self.layout, self.config)
+    }
+
     fn check_room(&self, n_more: usize) -> Result<(), RunError> {
         let total = self.roi_bytes().saturating_mul(self.len().saturating_add(n_more));
         if total <= MAX_SWEEP_BYTES {

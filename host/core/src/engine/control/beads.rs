@@ -135,9 +135,6 @@ impl Dice {
 
 impl Control {
     pub(super) fn beads_command(&mut self, asker: &Asker, command: BeadsCommand) -> Result<Outcome, Refusal> {
-        if !matches!(command, BeadsCommand::Find { .. } | BeadsCommand::SetRole { .. }) {
-            self.refuse_while_held("change beads")?;
-        }
         match command {
             BeadsCommand::Add { rois } => {
                 self.refuse_too_many(rois.len())?;
@@ -165,6 +162,7 @@ impl Control {
             }
             BeadsCommand::Renumber => {
                 self.refuse_while_recording("number the beads anew")?;
+                self.refuse_while_held("number the beads anew")?;
                 let all = std::mem::take(&mut self.beads.beads);
                 self.beads.beads = (0..).zip(all.into_values()).collect();
                 self.beads.next = self.beads.beads.len() as u32;
@@ -266,6 +264,7 @@ impl Control {
             return Err(Refusal::new(RefusalKind::Invalid, thing, allowed, "choose one of these"));
         }
         self.refuse_while_recording("change the size of ROIs")?;
+        self.refuse_while_held("change the size of ROIs")?;
         if self.built.zlut.is_some() {
             let cause = "the Z-LUT in use was made with the ROIs' present size";
             return Err(Refusal::new(RefusalKind::NotNow, thing, cause, "unload the Z-LUT first"));
@@ -302,7 +301,8 @@ impl Control {
     /// What is to be done with frames, with everything as it is now.
     pub(crate) fn make_program(&mut self) -> Program {
         let mut program = (*self.program).clone();
-        program.plan = self.make_plan();
+        // A sweep keeps the ROIs that it began with.
+        program.plan = self.sweep.frozen().cloned().or_else(|| self.make_plan());
         program.planes = self.built.zlut.as_ref().map(|z| z.planes.clone());
         program
     }

@@ -13,7 +13,9 @@ impl Control {
     /// Stops everything, tidily.
     pub(super) fn end(mut self, inbox: &Receiver<Input>) {
         let until = Instant::now() + END_WAITS;
+        self.stop_sweep();
         self.stop_for_end();
+        self.stages.shutdown();
         self.jobs.close();
         // What jobs leave to do is done here.
         while (!self.jobs.is_over() || self.recording.is_active() || self.captures.is_active())

@@ -118,13 +118,15 @@ impl Control {
                 workers,
             },
             zlut: self.built.zlut.as_ref().map(|z| z.view.clone()),
+            stages: self.stages.views(),
+            armed_for_s: self.stages.armed_for().map(|d| d.as_secs_f64()),
             held_by: self.held_by(),
+            sweep: self.sweep.view(),
             recording: self.recording_view(),
             ledger,
             health,
             warnings: self.warnings.open().to_vec(),
             events: self.publisher.events.iter().cloned().collect(),
-            ..Snapshot::empty(self.options.optics)
         }
     }
 

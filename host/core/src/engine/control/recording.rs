@@ -272,6 +272,13 @@ impl Control {
     }
 
     /// Writes an event into the recording.
+    /// Puts something that is no frame into the recording, if there is one.
+    pub(super) fn record_item(&mut self, item: Item) {
+        if let Some(now) = &self.recording.now {
+            now.inlet.put(item);
+        }
+    }
+
     pub(super) fn record_event(&mut self, event: &Event) {
         let Some(now) = &self.recording.now else { return };
         let (kind, data) = match serde_json::to_value(&event.kind) {
@@ -460,20 +467,8 @@ pub(super) fn free_name(folder: &Path, name: &str) -> PathBuf {
 
 /// UTC as a name that sorts: `2026-11-27T22-38-12Z`.
 pub(super) fn utc_name(utc_ns: i64) -> String {
-    let seconds = utc_ns.div_euclid(1_000_000_000);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days from civil, after Howard Hinnant: years begin in March.
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let of_era = z.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (h, m, s) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{h:02}-{m:02}-{s:02}Z")
+    let at = jiff::Timestamp::from_nanosecond(utc_ns.into()).unwrap_or_default();
+    at.strftime("%Y-%m-%dT%H-%M-%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ impl Control {
     }
 
     /// Uses a Z-LUT that was made here, from the next frame on.
-    #[allow(dead_code, reason = "sweeps call it")]
     pub(crate) fn use_zlut(&mut self, asker: &Asker, choice: ZlutChoice) -> Outcome {
         let spec = self.spec();
         self.try_job(asker, move || with_zlut(spec, choice), Self::zlut_ready)

@@ -20,7 +20,6 @@ pub(crate) enum Item {
     /// Frames are missing.
     Gap(GapRecord),
     /// Where a stage is.
-    #[allow(dead_code, reason = "stages send it")]
     Stage(StageSample),
     /// A section of the metadata.
     Section(String, Value),
