@@ -6,9 +6,9 @@
 For a recorded focus sweep of one bead (frame,time_s,focus_nm). Each method builds a Z-LUT from the even frames and looks up
 the odd ones; then the z of every two methods is compared, frame by frame, and each with the recorded focus. Where the bead
 or the stage moved otherwise than the focus list says, all methods see the same motion: their differences are small, and the
-difference to the list is not an error of the method. Two methods are independent when they share neither the tracker nor
-the strategy, or when one of them fits the pixels and the other a profile. Methods that are not loaded are passed over.
-Standard library only; the program is called as a user would. Exit code 0 when two independent methods agree better.
+difference to the list is not an error of the method. Compared are methods with trackers of their own, and a fit of the
+pixels with one of a profile; what two methods share is said. Methods that are not loaded are passed over. Standard library
+only; the program is called as a user would. Exit code 0 when two of them agree better than either with the list.
 """
 import argparse
 import csv
@@ -40,10 +40,11 @@ def spread(values):
     return rms([v - mean for v in values]), 1.4826 * sorted(abs(v - middle) for v in values)[len(values) // 2]
 
 
-def independent(a, b):
-    """Neither tracker nor strategy shared, or one fits the pixels."""
-    shared = set(a.split(" + ")) & set(b.split(" + "))
-    return not shared or ("zlut.joint" in a) != ("zlut.joint" in b)
+def shared(a, b):
+    """The parts of two methods that are the same; None where the trackers are, and neither fits the pixels alone."""
+    same = sorted(set(a.split(" + ")) & set(b.split(" + ")))
+    pixels = ("zlut.joint" in a) != ("zlut.joint" in b)
+    return None if same and same[0].startswith("tracker") and not pixels else same
 
 
 def z_of(options, folder, tracker, strategy):
@@ -91,12 +92,13 @@ def main():
     for a, b in itertools.combinations(found, 2):
         r, robust = spread([found[a][f] - found[b][f] for f in frames])
         print(f"| {a} − {b} | {r:.1f} | {robust:.1f} |")
-        if independent(a, b) and robust < min(against[a], against[b]):
+        if shared(a, b) is not None and robust < min(against[a], against[b]):
             agree.append((robust, a, b))
     if not agree:
-        sys.exit("\nno two independent methods agree better than either agrees with the recorded focus")
+        sys.exit("\nno two methods agree better than either agrees with the recorded focus")
     robust, a, b = min(agree)
-    print(f"\n{a} and {b} agree to {robust:.1f} nm; with the recorded focus to {against[a]:.1f} and {against[b]:.1f} nm")
+    common = f" (they share {', '.join(shared(a, b))})" if shared(a, b) else ""
+    print(f"\n{a} and {b} agree to {robust:.1f} nm{common}; with the recorded focus to {against[a]:.1f} and {against[b]:.1f} nm")
 
 
 if __name__ == "__main__":

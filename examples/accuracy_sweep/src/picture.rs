@@ -33,7 +33,7 @@ pub(crate) fn write(path: &Path, cells: &[Cell]) -> Result<(), RunError> {
         }
     }
     let Some(first) = shown.first() else { return Ok(()) };
-    let width = (LEFT_PX + panels.len() as i64 * (PANEL_PX.0 + GAP_PX)).max(640);
+    let width = (LEFT_PX + panels.len() as i64 * (PANEL_PX.0 + GAP_PX)).max(800);
     let top = LINE_PX * (methods.len() as i64 + 3);
     let mut canvas = Canvas::filled(width, top + 2 * (PANEL_PX.1 + GAP_PX), PAPER);
     let title = format!(
