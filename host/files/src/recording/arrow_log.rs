@@ -88,11 +88,6 @@ impl ArrowLog {
         self.append_encoded(0)
     }
 
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.data.sync()?;
-        self.crc.sync()
-    }
-
     fn append_encoded(&mut self, n_rows: u32) -> Result<()> {
         let mut bytes = std::mem::take(self.encoder.get_mut());
         let written = self.data.append(&bytes).and_then(|start| {

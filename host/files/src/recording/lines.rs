@@ -50,10 +50,6 @@ impl LineLog {
     pub(crate) fn n(&self) -> u64 {
         self.n
     }
-
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.file.sync()
-    }
 }
 
 fn line(record: &impl Serialize) -> std::result::Result<String, String> {

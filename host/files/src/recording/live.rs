@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{ErrorKind, FileError, Result};
 
@@ -14,35 +14,42 @@ use crate::error::{ErrorKind, FileError, Result};
 pub(crate) struct SharedFile {
     file: File,
     dirty: AtomicBool,
+    /// Nothing more will be written; the next sync is the last.
+    closed: AtomicBool,
 }
 
 /// The open files of a recording, for the thread that syncs them.
 #[derive(Debug, Default)]
 pub(crate) struct OpenFiles {
-    files: Mutex<Vec<(PathBuf, Weak<SharedFile>)>>,
+    files: Mutex<Vec<(PathBuf, Arc<SharedFile>)>>,
     /// Names that came or went since the folder was synced.
     folder_dirty: AtomicBool,
 }
 
 impl OpenFiles {
+    fn held(&self) -> std::sync::MutexGuard<'_, Vec<(PathBuf, Arc<SharedFile>)>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, path: &Path, file: &Arc<SharedFile>) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.retain(|(_, f)| f.strong_count() > 0);
-        files.push((path.to_owned(), Arc::downgrade(file)));
+        self.held().push((path.to_owned(), file.clone()));
         self.folder_dirty.store(true, Ordering::Release);
     }
 
     /// Writes what was appended since the last time to the disk. Goes on after a failure; the first one is told.
     pub(crate) fn sync(&self, dir: &Path) -> Result<()> {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let files = self.held().clone();
         let mut first = Ok(());
         for (path, file) in files {
-            let Some(file) = file.upgrade() else { continue };
+            let closed = file.closed.load(Ordering::Acquire);
             // Cleared before, so that what is written meanwhile is synced the next time.
             if file.dirty.swap(false, Ordering::AcqRel)
                 && let Err(error) = file.file.sync_data()
             {
                 first = first.and(Err(live_error(&path, &error)));
+            }
+            if closed {
+                self.held().retain(|(_, f)| !Arc::ptr_eq(f, &file));
             }
         }
         if self.folder_dirty.swap(false, Ordering::AcqRel) {
@@ -81,7 +88,7 @@ impl LiveFile {
     }
 
     fn over(path: &Path, file: File, end: u64, open: &OpenFiles) -> Self {
-        let shared = Arc::new(SharedFile { file, dirty: AtomicBool::new(true) });
+        let shared = Arc::new(SharedFile { file, dirty: AtomicBool::new(true), closed: AtomicBool::new(false) });
         open.add(path, &shared);
         Self { path: path.to_owned(), shared, end, failed: false }
     }
@@ -144,17 +151,19 @@ impl LiveFile {
         written.map_err(|e| live_error(&self.path, &e))
     }
 
-    /// Writes everything to the disk.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.shared.file.sync_all().map_err(|e| live_error(&self.path, &e))
-    }
-
     fn cut(&mut self) -> io::Result<()> {
         let mut file = &self.shared.file;
         file.set_len(self.end)?;
         file.seek(SeekFrom::Start(self.end))?;
         self.shared.dirty.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+/// What was written last is synced with the others; whoever closes a file waits for no disk.
+impl Drop for LiveFile {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
     }
 }
 

@@ -167,11 +167,6 @@ impl LiveStack {
         Ok(())
     }
 
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.tif.sync()?;
-        self.index.sync()
-    }
-
     fn refused(&self, cause: String) -> FileError {
         FileError::invalid(self.tif.path(), cause, "begin a new part for frames of another shape")
     }

@@ -46,7 +46,6 @@ impl Part {
 
     fn close(mut self, shared: &Shared, stream: &Stream) -> Result<()> {
         let ended = if self.log.failed() { Ok(()) } else { self.log.end_stream() };
-        let synced = self.log.sync();
         shared.change(|m| {
             let entry = m.file(&stream.file(self.part, "arrows"), &stream.name(), self.part);
             entry.state = super::metadata::FileState::Closed;
@@ -54,7 +53,7 @@ impl Part {
             (entry.first_frame, entry.last_frame) = (self.frames.map(|f| f.0), self.frames.map(|f| f.1));
         });
         shared.push_closed(ClosedPart { stream: stream.clone(), part: self.part });
-        ended.and(synced)
+        ended
     }
 }
 

@@ -118,7 +118,6 @@ fn open_part(
 fn close_part(shared: &Shared, stream: &Stream, mut stack: LiveStack, part: u32) -> Result<()> {
     // In place, so it works on a full disk too.
     let patched = stack.patch();
-    let synced = stack.sync();
     shared.change(|m| {
         let entry = m.file(&stream.file(part, "tif"), &stream.name(), part);
         entry.state = FileState::Closed;
@@ -126,5 +125,5 @@ fn close_part(shared: &Shared, stream: &Stream, mut stack: LiveStack, part: u32)
         (entry.first_frame, entry.last_frame) = (stack.first_frame, stack.last_frame);
     });
     shared.push_closed(ClosedPart { stream: stream.clone(), part });
-    patched.and(synced)
+    patched
 }

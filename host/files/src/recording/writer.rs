@@ -280,9 +280,7 @@ impl RecordingWriter {
         }
         note(self.stop_frames());
         note(self.stop_rois());
-        for lines in [&self.events, &self.gaps, &self.stages] {
-            note(lines.sync());
-        }
+        note(self.shared.open.sync(&self.shared.dir));
         for (name, lines) in [(EVENTS, &self.events), (GAPS, &self.gaps), (STAGES, &self.stages)] {
             self.shared.change(|m| {
                 let entry = m.file(name, name.trim_end_matches(".jsonl"), 0);

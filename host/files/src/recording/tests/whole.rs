@@ -201,3 +201,39 @@ fn frames_of_another_shape_are_refused_and_the_video_goes_on() {
     writer.finish().unwrap();
     assert_eq!(Recording::open(&dir).unwrap().frames().unwrap().n_frames(), 1);
 }
+
+#[test]
+fn a_finished_video_has_a_page_and_a_label_for_each_plane() {
+    use tiff::decoder::{Decoder, DecodingResult};
+    use tiff::tags::Tag;
+    let (_keep, dir) = folder();
+    let options = RecordingOptions { frames: Some(stack(GreyDepth::U8)), ..options() };
+    let mut writer = RecordingWriter::create(&dir, &options).unwrap();
+    for i in 0..5 {
+        writer.append_frame(&view(&pixels(i, GreyDepth::U8, 9), GreyDepth::U8, 9), &record(i)).unwrap();
+    }
+    writer.flush().unwrap();
+    let path = dir.join("frames.0001.tif");
+    let open = || Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap())).unwrap();
+    let description = open().get_tag_ascii_string(Tag::ImageDescription).unwrap();
+    assert!(description.contains("images=0000000005"), "the count is up to date while it grows: {description}");
+    assert_eq!(writer.finish().unwrap().problems, []);
+
+    let mut tiff = open();
+    let sizes = tiff.get_tag_u32_vec(Tag::Unknown(50838)).unwrap();
+    let labels = tiff.get_tag_u8_vec(Tag::Unknown(50839)).unwrap();
+    assert_eq!((sizes.len(), sizes[0], labels.len() as u32), (6, 12, sizes.iter().sum()));
+    let text: Vec<u16> =
+        labels[12..][..sizes[1] as usize].chunks(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+    assert_eq!(String::from_utf16(&text).unwrap(), "1795000000.000000000 s frame 0");
+    for i in 0..5 {
+        match tiff.read_image().unwrap() {
+            DecodingResult::U8(found) => assert_eq!(found, pixels(i, GreyDepth::U8, 9)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(tiff.more_images(), i < 4);
+        if i < 4 {
+            tiff.next_image().unwrap();
+        }
+    }
+}
