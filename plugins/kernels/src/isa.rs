@@ -16,9 +16,14 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best set that this processor has.
+    /// The best set that this processor has; the baseline where the environment says `TETHERSCOPE_ISA=baseline`, which is
+    /// read once. A plugin library has its own copy of this crate, and so has a child: the environment reaches them all.
     pub fn detect() -> Isa {
-        if Isa::Avx2.is_available() { Isa::Avx2 } else { Isa::Baseline }
+        static BEST: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
+        *BEST.get_or_init(|| {
+            let wanted = std::env::var_os("TETHERSCOPE_ISA");
+            if Isa::Avx2.is_available() && wanted.is_none_or(|w| w != "baseline") { Isa::Avx2 } else { Isa::Baseline }
+        })
     }
 
     /// True when this processor has it.
@@ -58,6 +63,17 @@ impl Supported {
     /// `isa`, or the baseline where the processor lacks it.
     pub(crate) fn or_baseline(isa: Isa) -> Supported {
         Supported(if isa.is_available() { isa } else { Isa::Baseline })
+    }
+
+    /// The best set, for loops whose numbers do not depend on it and that have no option for it.
+    #[inline]
+    pub(crate) fn best() -> Supported {
+        Supported::or_baseline(Isa::detect())
+    }
+
+    /// The set.
+    pub(crate) fn isa(self) -> Isa {
+        self.0
     }
 
     /// Runs the loop as compiled for this set.

@@ -38,6 +38,7 @@ mod error;
 mod fft_profile;
 mod gaussian;
 mod isa;
+mod joint;
 mod lines;
 mod lookup_z;
 mod magtrack_chain;
@@ -75,6 +76,10 @@ pub use error::KernelError;
 pub use fft_profile::{FftProfile, FftProfileOptions};
 pub use gaussian::{gaussian, gaussian_2d};
 pub use isa::Isa;
+pub use joint::{
+    JointBuilder, JointFit, JointFitter, JointLookup, JointOptions, JointOutcome, JointStart, JointTemplate,
+    JointTemplateError, SweepFrame,
+};
 pub use lookup_z::{ZEstimate, ZOutcome, ZlutTable};
 pub use magtrack_chain::{ChainResult, MagtrackChain, MagtrackOptions, ProfileKind};
 pub use ncc::{
@@ -92,5 +97,8 @@ pub use radial_profile::{RadialProfile, radial_profile_bins};
 pub use radial_symmetry::{RadialSymmetry, RadialSymmetryFit, RadialSymmetryOptions};
 pub use ring_profile::RingProfile;
 pub use saturation::count_saturated;
-pub use spline_z::{BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError};
+pub use spline_z::{
+    BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError,
+    mean_and_variance,
+};
 pub use three_point_parabola::ThreePointParabola;

@@ -28,6 +28,16 @@ impl NoiseModel {
         self.gain_e_per_adu.is_finite() && self.gain_e_per_adu > 0.0
     }
 
+    /// Pixels expected below this are hardly ever clipped at `saturation`: three standard deviations less, and at least 3 %,
+    /// since a profile overshoots where it is clipped. Infinite, or NaN, as `saturation` is.
+    pub fn unclipped_below(&self, saturation: f64) -> f64 {
+        if !saturation.is_finite() {
+            return saturation;
+        }
+        let noise = if self.is_known() { 3.0 * self.line(0.0).at(saturation).sqrt() } else { 0.0 };
+        saturation - noise.max(0.03 * saturation)
+    }
+
     /// The variance as a line. With a known gain in ADU²; without, in proportion only: brightness above the offset plus a
     /// floor of 5 % of `mean_adu`, the mean brightness of the images.
     pub fn line(&self, mean_adu: f64) -> VarianceLine {
@@ -73,6 +83,15 @@ mod tests {
         // 90 ADU are 360 electrons, variance 360 e² = 22.5 ADU²; read noise 2 ADU rms.
         assert_eq!(line.at(100.0), 22.5 + 4.0 + QUANTISATION_ADU2);
         assert_eq!(line.at(-5.0), line.at(10.0));
+    }
+
+    #[test]
+    fn below_three_deviations_from_saturation_nothing_is_clipped() {
+        let camera = NoiseModel { gain_e_per_adu: 1.0, offset_adu: 0.0, read_noise_e: 0.0 };
+        assert!((camera.unclipped_below(100.0) - 70.0).abs() < 0.02);
+        assert_eq!(NoiseModel { gain_e_per_adu: 1e4, ..camera }.unclipped_below(100.0), 97.0);
+        assert_eq!(NoiseModel::UNKNOWN.unclipped_below(100.0), 97.0);
+        assert_eq!(camera.unclipped_below(f64::INFINITY), f64::INFINITY);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! code of D. T. Kovari (2019); the choice of the smoothing is Mallows' criterion on Reinsch's spline.
 
 mod coarse;
-mod cubic;
+pub(crate) mod cubic;
+mod frames;
 mod lookup;
-mod smoother;
+pub(crate) mod smoother;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use frames::mean_and_variance;
 pub use lookup::{SplineFit, SplineLookup, SplineOptions, SplineOutcome};
 pub use table::{BinGeometry, SplineTable, SplineTableError};

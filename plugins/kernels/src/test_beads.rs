@@ -54,9 +54,14 @@ impl Beads {
         })
     }
 
-    /// The Cramér–Rao bound of x (and, all but equal, y) in pixels: x, y, z, gain and offset unknown, 8 bits. Shot noise
-    /// and quantisation as normal noise; derivatives by central differences.
+    /// As [`Self::bounds`], of x alone.
     pub(crate) fn bound_px(&mut self, x: f64, y: f64, z_nm: f64, electrons: f64) -> f64 {
+        self.bounds(x, y, z_nm, electrons)[0]
+    }
+
+    /// The Cramér–Rao bounds of x, y in pixels and z in nm: x, y, z, gain and offset unknown, 8 bits. Shot noise
+    /// and quantisation as normal noise; derivatives by central differences.
+    pub(crate) fn bounds(&mut self, x: f64, y: f64, z_nm: f64, electrons: f64) -> [f64; 3] {
         const STEP_PX: f64 = 0.02;
         const STEP_NM: f64 = 2.0;
         let mean = self.clean(x, y, z_nm);
@@ -76,17 +81,21 @@ impl Beads {
                 }
             }
         }
-        // What x knows after y, z, gain and offset took their part: eliminate them, the last one first.
-        for pivot in (1..5).rev() {
-            let eliminated = matrix[pivot];
-            for row in &mut matrix[..pivot] {
-                let factor = row[pivot] / eliminated[pivot];
-                for (entry, e) in row.iter_mut().zip(eliminated) {
-                    *entry -= factor * e;
+        std::array::from_fn(|k| {
+            // What k knows after the other four took their part: it goes first, the others are eliminated from the last.
+            let order: [usize; 5] = std::array::from_fn(|i| (i + k) % 5);
+            let mut rows = order.map(|a| order.map(|b| matrix[a][b]));
+            for pivot in (1..5).rev() {
+                let eliminated = rows[pivot];
+                for row in &mut rows[..pivot] {
+                    let factor = row[pivot] / eliminated[pivot];
+                    for (entry, e) in row.iter_mut().zip(eliminated) {
+                        *entry -= factor * e;
+                    }
                 }
             }
-        }
-        matrix[0][0].recip().sqrt()
+            rows[0][0].recip().sqrt()
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a sweep's frames to planes: mean profile and variance of the mean, bin by bin, every frame weighted by the pixels
 //! that it has in the bin. Does not smooth; that is the table's work.
 
+use tetherscope_kernels::mean_and_variance;
 use tetherscope_plugin_api::{Error, HostHandle, Result, SavedTable, SweepView};
 
 /// Most focus values that a message names.
@@ -64,21 +65,6 @@ pub fn planes(sweep: &SweepView<'_>, host: &HostHandle) -> Result<SavedTable> {
 /// The weights of a row; empty for a tracker that wrote none, whose rows the host hands on as it prepared them: all NaN.
 pub fn known(weights: &[f32]) -> &[f32] {
     if weights.iter().all(|w| w.is_nan()) { &[] } else { weights }
-}
-
-/// Weighted mean of the finite values, and the variance of that mean from their scatter; NaN without, or with fewer than
-/// two values.
-pub fn mean_and_variance(values: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
-    let finite = values.filter(|(v, w)| v.is_finite() && *w > 0.0 && w.is_finite());
-    let n = finite.clone().count() as f64;
-    let sum: f64 = finite.clone().map(|(_, w)| w).sum();
-    let mean = finite.clone().map(|(v, w)| v * w).sum::<f64>() / sum;
-    if n < 2.0 {
-        return (mean, f64::NAN);
-    }
-    // The variance of a frame's bin goes as 1 / w, so that of the mean as 1 / Σw.
-    let squares: f64 = finite.map(|(v, w)| w * (v - mean).powi(2)).sum();
-    (mean, squares / (n - 1.0) / sum)
 }
 
 fn lost_planes(lost: &[f64], n_planes: usize) -> String {

@@ -1,7 +1,6 @@
 //! The strategy through the SDK's traits: what a sweep becomes, what is refused, what is flagged, that a saved table is the
 //! built one, and that a lookup allocates nothing. The numbers are tested with the kernel.
 
-use crate::planes::mean_and_variance;
 use crate::strategy::{Spline, SplineWorker, Table, schema};
 use tetherscope_plugin_api::abi::{
     FLAG_LOW_CONTRAST, FLAG_NON_FINITE, FLAG_NOT_CONVERGED, FLAG_OUTSIDE_ZLUT, PROFILE_RADIAL,
@@ -150,10 +149,6 @@ fn a_table_that_makes_no_sense_is_not_loaded() {
 
 #[test]
 fn frames_of_a_plane_count_by_their_pixels() {
-    // Two frames of 1 and 3 pixels: mean 4, of which the scatter says 1 × 9 + 3 × 1 = 12, over 1, over 4 pixels.
-    assert_eq!(mean_and_variance([(1.0, 1.0), (5.0, 3.0), (f64::NAN, 2.0), (9.0, 0.0)].into_iter()), (4.0, 3.0));
-    let single = mean_and_variance([(1.0, 1.0)].into_iter());
-    assert!(single.0 == 1.0 && single.1.is_nan());
     let planes = [0.0, 100.0, 200.0, 300.0];
     let frames: Vec<_> =
         planes.iter().flat_map(|&z| [(z, FOUND, vec![4.0 + z; N_BINS]), (z, FOUND, vec![8.0 + z; N_BINS])]).collect();

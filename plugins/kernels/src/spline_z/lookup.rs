@@ -124,6 +124,23 @@ impl SplineLookup {
     ///
     /// Fails when profile, weights or table have another length than the lookup was made for.
     pub fn execute(&mut self, table: &SplineTable, profile: &[f64], weights: &[f32]) -> Result<SplineFit, KernelError> {
+        let mut fit = self.approach(table, profile, weights, self.options.max_iterations)?;
+        if fit.outcome != SplineOutcome::Found {
+            (fit.z_nm, fit.sigma_z_nm) = (f64::NAN, f64::NAN);
+        }
+        Ok(fit)
+    }
+
+    /// As [`Self::execute`], but with at most `max_iterations` steps, and z stays where they ended: a start for a finer
+    /// fit, which may be [`SplineOutcome::NotConverged`] or [`SplineOutcome::OutsideTable`] by little. NaN where there is
+    /// no profile or no contrast.
+    pub fn approach(
+        &mut self,
+        table: &SplineTable,
+        profile: &[f64],
+        weights: &[f32],
+        max_iterations: usize,
+    ) -> Result<SplineFit, KernelError> {
         for n in [profile.len(), table.n_bins, if weights.is_empty() { self.n_bins } else { weights.len() }] {
             if n != self.n_bins {
                 return Err(KernelError::BinMismatch { n_bins_profile: n, n_bins_zlut: self.n_bins });
@@ -143,11 +160,11 @@ impl SplineLookup {
         let (data, pixels) = (&self.data[..self.n_bins], &self.pixels[..self.n_bins]);
         match table.coarse.best_plane(data, pixels, &mut self.groups[..table.coarse.n_groups()]) {
             None => Ok(SplineFit::none(SplineOutcome::LowContrast)),
-            Some(plane) => Ok(self.fit(table, table.z_nm[plane])),
+            Some(plane) => Ok(self.fit(table, table.z_nm[plane], max_iterations)),
         }
     }
 
-    fn fit(&self, table: &SplineTable, start_nm: f64) -> SplineFit {
+    fn fit(&self, table: &SplineTable, start_nm: f64, max_iterations: usize) -> SplineFit {
         let z_nm = &table.z_nm;
         let last = z_nm.len() - 1;
         let lowest = z_nm[0] - OVERHANG * (z_nm[1] - z_nm[0]);
@@ -156,7 +173,7 @@ impl SplineLookup {
         let mut fit = SplineFit::none(SplineOutcome::NotConverged);
         // Before there is a gain and an offset, bins count by their pixels alone.
         let (mut z, mut brightness) = (start_nm, None);
-        for i in 1..=self.options.max_iterations {
+        for i in 1..=max_iterations {
             let (hermite, ends) = table.piece(z);
             let variance = brightness.map(|(gain, offset): (f64, f64)| {
                 (gain * line.slope, (offset - line.offset_adu) * line.slope, line.floor)
@@ -201,9 +218,6 @@ impl SplineLookup {
                 };
                 break;
             }
-        }
-        if fit.outcome != SplineOutcome::Found {
-            (fit.z_nm, fit.sigma_z_nm) = (f64::NAN, f64::NAN);
         }
         fit
     }
