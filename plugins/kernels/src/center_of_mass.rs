@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView2;
 
+use crate::isa::{Supported, Vectorised};
 use crate::outcome::{Center, Outcome};
 use crate::pixel::{Pixel, assert_size, for_each_piece};
 
@@ -69,20 +70,8 @@ impl CenterOfMass {
 
     /// Weights `|2 p - twice_level|`, summed exactly.
     fn of_integers<P: Pixel>(&mut self, image: ArrayView2<'_, P>, twice_level: i32) -> Center {
-        let columns = &mut self.count_of_column;
-        columns.fill(0);
-        let mut y_moment = 0u64;
-        for_each_piece(image, |i, j, piece| {
-            let mut row = 0u32;
-            for (column, &p) in columns[j..j + piece.len()].iter_mut().zip(piece) {
-                let weight = (2 * p.to_i32() - twice_level).unsigned_abs();
-                *column += weight;
-                row += weight;
-            }
-            y_moment += i as u64 * u64::from(row);
-        });
-        let total: u64 = columns.iter().map(|&w| u64::from(w)).sum();
-        let x_moment: u64 = columns.iter().enumerate().map(|(j, &w)| j as u64 * u64::from(w)).sum();
+        let (x_moment, y_moment, total) =
+            Supported::best().run(OfIntegers { columns: &mut self.count_of_column, image, twice_level });
         center(x_moment as f64, y_moment as f64, total as f64)
     }
 
@@ -113,6 +102,36 @@ impl CenterOfMass {
             }
         });
         self.weight_of_column.iter().sum::<f64>() / (self.size_px * self.size_px) as f64
+    }
+}
+
+/// Moments along x and y, and the sum of the weights.
+struct OfIntegers<'a, 'b, P> {
+    columns: &'a mut [u32],
+    image: ArrayView2<'b, P>,
+    twice_level: i32,
+}
+
+impl<P: Pixel> Vectorised for OfIntegers<'_, '_, P> {
+    type Output = (u64, u64, u64);
+
+    #[inline(always)]
+    fn run(self) -> (u64, u64, u64) {
+        let OfIntegers { columns, image, twice_level } = self;
+        columns.fill(0);
+        let mut y_moment = 0u64;
+        for_each_piece(image, |i, j, piece| {
+            let mut row = 0u32;
+            for (column, &p) in columns[j..j + piece.len()].iter_mut().zip(piece) {
+                let weight = (2 * p.to_i32() - twice_level).unsigned_abs();
+                *column += weight;
+                row += weight;
+            }
+            y_moment += i as u64 * u64::from(row);
+        });
+        let total: u64 = columns.iter().map(|&w| u64::from(w)).sum();
+        let x_moment: u64 = columns.iter().enumerate().map(|(j, &w)| j as u64 * u64::from(w)).sum();
+        (x_moment, y_moment, total)
     }
 }
 

@@ -3,6 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::error::KernelError;
+use crate::isa::{Supported, Vectorised};
 use crate::parabola::ParabolaFit;
 use crate::pearson::{centered, mean_and_norm};
 
@@ -133,21 +134,7 @@ impl ZlutTable {
 
     /// The first plane with the largest product, and the product; NaN when no plane has a number.
     fn best_plane(&self, centered: &[f64]) -> (usize, f64) {
-        let mut best = (0, f64::NAN);
-        for (block, bins) in self.planes.chunks_exact(self.n_bins - 1).enumerate() {
-            let mut products = [0.0; BLOCK];
-            for (&value, planes) in centered.iter().zip(bins) {
-                for (product, plane) in products.iter_mut().zip(planes) {
-                    *product += value * plane;
-                }
-            }
-            for (lane, product) in products.into_iter().enumerate() {
-                if product > best.1 || best.1.is_nan() && !product.is_nan() {
-                    best = (block * BLOCK + lane, product);
-                }
-            }
-        }
-        best
+        Supported::best().run(BestPlane { table: self, centered })
     }
 
     /// The product with one plane: the same additions in the same order as in the search.
@@ -166,6 +153,35 @@ impl ZlutTable {
         let below = plane as usize;
         let (z, next) = (self.z_nm[below], self.z_nm[(below + 1).min(last)]);
         z + (plane - below as f64) * (next - z)
+    }
+}
+
+struct BestPlane<'a> {
+    table: &'a ZlutTable,
+    centered: &'a [f64],
+}
+
+impl Vectorised for BestPlane<'_> {
+    type Output = (usize, f64);
+
+    #[inline(always)]
+    fn run(self) -> (usize, f64) {
+        let BestPlane { table, centered } = self;
+        let mut best = (0, f64::NAN);
+        for (block, bins) in table.planes.chunks_exact(table.n_bins - 1).enumerate() {
+            let mut products = [0.0; BLOCK];
+            for (&value, planes) in centered.iter().zip(bins) {
+                for (product, plane) in products.iter_mut().zip(planes) {
+                    *product += value * plane;
+                }
+            }
+            for (lane, product) in products.into_iter().enumerate() {
+                if product > best.1 || best.1.is_nan() && !product.is_nan() {
+                    best = (block * BLOCK + lane, product);
+                }
+            }
+        }
+        best
     }
 }
 

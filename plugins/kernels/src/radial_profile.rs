@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use crate::binmean::divide;
 use crate::error::KernelError;
+use crate::isa::{Supported, Vectorised};
 use crate::pixel::{PIECE, Pixel, assert_size, for_each_piece};
 
 /// Adding this to a number below 2^51 (2^22) leaves the number, rounded to even on ties, in the low bits.
@@ -99,6 +100,7 @@ impl RadialProfile {
     }
 
     fn sum_integers<P: Pixel>(&mut self, image: ArrayView2<'_, P>, y_px: f64) {
+        let packed = &mut self.packed[..self.n_bins + 1];
         let geometry = Geometry {
             x_squared: &self.x_squared,
             x_squared_f32: &self.x_squared_f32,
@@ -106,21 +108,8 @@ impl RadialProfile {
             oversample: self.oversample,
             n_bins: self.n_bins,
         };
-        let packed = &mut self.packed[..self.n_bins + 1];
-        packed.fill([0; LANES]);
-        for_each_piece(image, |i, j, piece| {
-            let bins = geometry.bins(i, j, piece.len());
-            let (fours, rest) = piece.as_chunks::<LANES>();
-            for (pixels, bins) in fours.iter().zip(bins.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    packed[bins[lane] as usize][lane] += (1 << COUNT_SHIFT) | pixels[lane].to_i32() as u64;
-                }
-            }
-            for (p, &bin) in rest.iter().zip(&bins[fours.len() * LANES..]) {
-                packed[bin as usize][0] += (1 << COUNT_SHIFT) | p.to_i32() as u64;
-            }
-        });
-        for (lanes, (sum, count)) in packed.iter().zip(self.sums.iter_mut().zip(&mut self.counts)) {
+        Supported::best().run(SumIntegers { geometry, packed, image });
+        for (lanes, (sum, count)) in self.packed.iter().zip(self.sums.iter_mut().zip(&mut self.counts)) {
             let whole: u64 = lanes.iter().map(|&word| word & ((1 << COUNT_SHIFT) - 1)).sum();
             *sum = whole as f64;
             *count = lanes.iter().map(|&word| (word >> COUNT_SHIFT) as u32).sum();
@@ -143,6 +132,35 @@ impl RadialProfile {
             for (p, &bin) in piece.iter().zip(&bins) {
                 sums[bin as usize] += p.to_f64();
                 counts[bin as usize] += 1;
+            }
+        });
+    }
+}
+
+/// The pass over integer pixels.
+struct SumIntegers<'a, 'b, P> {
+    geometry: Geometry<'a>,
+    packed: &'a mut [[u64; LANES]],
+    image: ArrayView2<'b, P>,
+}
+
+impl<P: Pixel> Vectorised for SumIntegers<'_, '_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let SumIntegers { geometry, packed, image } = self;
+        packed.fill([0; LANES]);
+        for_each_piece(image, |i, j, piece| {
+            let bins = geometry.bins(i, j, piece.len());
+            let (fours, rest) = piece.as_chunks::<LANES>();
+            for (pixels, bins) in fours.iter().zip(bins.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    packed[bins[lane] as usize][lane] += (1 << COUNT_SHIFT) | pixels[lane].to_i32() as u64;
+                }
+            }
+            for (p, &bin) in rest.iter().zip(&bins[fours.len() * LANES..]) {
+                packed[bin as usize][0] += (1 << COUNT_SHIFT) | p.to_i32() as u64;
             }
         });
     }

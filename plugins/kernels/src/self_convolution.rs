@@ -3,6 +3,7 @@
 //! Direct sums rather than FFTs: at the 32 to 128 pixels of a ROI the symmetric half of the products is quicker, and
 //! nothing is padded or rounded in between.
 
+use crate::isa::{Supported, Vectorised};
 use crate::outcome::Outcome;
 use crate::parabola::ParabolaFit;
 
@@ -65,14 +66,11 @@ impl SelfConvolution {
             self.same.fill(0.0);
             return;
         }
-        self.convolve();
-        let mut peak = 0;
-        for (k, &value) in self.same[..self.n].iter().enumerate() {
-            if value > self.same[peak] {
-                peak = k;
-            }
-        }
-        self.peak = peak;
+        Supported::best().run(Convolve(self));
+        // The largest first: a comparison that depends on the last one is slow.
+        let same = &self.same[..self.n];
+        let largest = same.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        self.peak = same.iter().position(|&v| v == largest).unwrap_or(0);
         self.outcome = Outcome::Found;
     }
 
@@ -107,6 +105,7 @@ impl SelfConvolution {
 
     /// `same[k]` = sum over i of `line[i] line[k + r - i]`, r = (n - 1) / 2. Each product of two different pixels
     /// appears twice, so half of them are summed.
+    #[inline(always)]
     fn convolve(&mut self) {
         let r = (self.n - 1) / 2;
         for (block, same) in self.same.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
@@ -174,6 +173,17 @@ impl SelfConvolution {
 
     fn center_of(&self, peak: f64) -> f64 {
         (((self.n - 1) / 2) as f64 + peak) / 2.0
+    }
+}
+
+struct Convolve<'a>(&'a mut SelfConvolution);
+
+impl Vectorised for Convolve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.0.convolve();
     }
 }
 
