@@ -214,6 +214,7 @@ fn the_program_and_its_plugins_are_built_beside_each_other() {
         "tracker-quadrant",
         "tracker-radial-symmetry",
         "zlut-correlation",
+        "zlut-joint",
         "sim",
         "camera-replay",
         "finder-ncc",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may depend on whom among our own packages. Anything else is a new edge, and a new edge is a decision.
 fn may_depend(from: &str, to: &str) -> bool {
-    const PLUGINS: [&str; 8] = [
+    const PLUGINS: [&str; 9] = [
         "sim",
         "camera-replay",
         "tracker-magtrack",
@@ -15,6 +15,7 @@ fn may_depend(from: &str, to: &str) -> bool {
         "tracker-radial-symmetry",
         "zlut-correlation",
         "zlut-spline",
+        "zlut-joint",
         "finder-ncc",
     ];
     let from = from.strip_prefix("tetherscope-").unwrap_or(from);
