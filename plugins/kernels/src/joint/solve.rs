@@ -4,6 +4,8 @@
 /// parameters cannot be told apart.
 ///
 /// Cholesky on the matrix scaled to ones on its diagonal, so that units do not matter.
+// Rows and columns of a matrix: indices say more than iterators.
+#[allow(clippy::needless_range_loop)]
 pub(super) fn inverse<const N: usize>(matrix: &[[f64; N]; N], n: usize) -> Option<[[f64; N]; N]> {
     /// Of a parameter's information, what must be left after the others took their part: rounding leaves about 1e-7 of
     /// sums in single precision.
