@@ -30,7 +30,7 @@ const FIXED: [(&str, &str); 7] = [
     ("nm_per_px", "100"),
     ("n_fixed", "4"),
     ("n_tethered", "0"),
-    ("frame_rate_hz", "200"),
+    ("frame_rate_hz", "60"),
     ("margin_px", "45"),
 ];
 
@@ -153,7 +153,7 @@ fn a_sweep_makes_tables_and_z_of_fixed_beads_follows_the_focus() {
     for focus_nm in [-1930.0, -1777.0, -1525.0, -1333.0, -1075.0] {
         bench.move_to(focus_nm);
         let first = bench.client.snapshot().health.newest_frame.expect("a camera runs") + 3;
-        bench.wait_for("frames at rest", |s| s.health.newest_frame.is_some_and(|f| f > first + 25));
+        bench.wait_for("frames at rest", |s| s.beads.iter().all(|b| b.newest.is_some_and(|n| n.frame > first + 25)));
         expected.push((first, first + 20, focus_nm));
     }
     bench.ask(RecordingCommand::Stop);
@@ -402,7 +402,7 @@ fn the_first_frame_after_a_step_is_exposed_after_the_stage_has_settled() {
 
 #[test]
 fn twenty_sweeps_in_a_row_leave_threads_and_settings_as_before() {
-    let bench = Bench::ready(&[("frame_rate_hz", "500")], &[("speed_nm_per_s", "100000")]);
+    let bench = Bench::ready(&[("frame_rate_hz", "100")], &[("speed_nm_per_s", "100000")]);
     let before = bench.client.snapshot();
     for _ in 0..20 {
         bench.sweep(SweepRequest { settle_ms: 0.0, ..request(-1500.0, 100.0, -1200.0, 2) });

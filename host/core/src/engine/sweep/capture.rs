@@ -22,6 +22,8 @@ struct Inner {
     sweep: Sweep,
     step: Option<Step>,
     roi: Vec<u8>,
+    /// Batches that were looked at.
+    n_batches: u64,
     failure: Option<RunError>,
 }
 
@@ -52,7 +54,7 @@ pub(crate) enum Waited {
 impl Capture {
     /// Frames go into `sweep`.
     pub(crate) fn new(sweep: Sweep) -> Self {
-        let inner = Inner { sweep, step: None, roi: Vec::new(), failure: None };
+        let inner = Inner { sweep, step: None, roi: Vec::new(), n_batches: 0, failure: None };
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
@@ -70,9 +72,10 @@ impl Capture {
         self.lock().step = Some(Step { focus_nm, after_ns, wanted, taken: 0, passed_over: false });
     }
 
-    /// Waits until the step has its frames; `progress` hears how many there are. Ends when none came for `stall`.
+    /// Waits until the step has its frames; `progress` hears how many there are. Ends when no frame at all was tracked for
+    /// `stall`: a tracker that is behind comes to the step's frames later.
     pub(crate) fn wait(&self, stall: Duration, cancel: &CancelToken, mut progress: impl FnMut(u32)) -> Waited {
-        let (mut seen, mut since) = (0, Instant::now());
+        let (mut seen, mut batches, mut since) = (0, 0, Instant::now());
         let mut inner = self.lock();
         loop {
             if let Some(e) = inner.failure.take() {
@@ -81,8 +84,11 @@ impl Capture {
             }
             let taken = inner.step.as_ref().map_or(0, |s| s.taken);
             if taken > seen {
-                (seen, since) = (taken, Instant::now());
+                seen = taken;
                 progress(taken);
+            }
+            if inner.n_batches != batches {
+                (batches, since) = (inner.n_batches, Instant::now());
             }
             if inner.step.as_ref().is_none_or(|s| s.taken >= s.wanted) {
                 inner.step = None;
@@ -132,6 +138,7 @@ impl Tap for Capture {
     fn take(&self, batch: &TrackedBatch<'_>) {
         let mut guard = self.lock();
         let inner = &mut *guard;
+        inner.n_batches += 1;
         let Some(step) = &mut inner.step else { return };
         let (n_rois, n_bins) = (batch.rois.len(), batch.layout.n_bins as usize);
         for (f, frame) in batch.frames.iter().enumerate() {
