@@ -204,6 +204,7 @@ impl Control {
             self.health.advance(&self.meters);
             self.tell_drops();
             self.watch_disk();
+            self.rotate_if_due();
         }
     }
 

@@ -5,7 +5,6 @@ use super::{Asker, Control, Outcome};
 use crate::control::{Answer, Captured, EventKind, RecordingRequest, Refusal, RefusalKind, Severity};
 use crate::engine::live::{Capture, Mail};
 use crate::engine::recorder::{Finished, Inlet, Item, Limits};
-use crate::engine::times::utc_now_ns;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -61,10 +60,8 @@ impl Control {
         let (from_ns, until_ns) = (now - (before_s * 1e9) as i64, now + (after_s * 1e9) as i64);
         let held_frames = self.camera.past_frames().max(1);
         let limits = Limits { batches: self.options.recorder_queue_batches, held_frames };
-        let name = super::recording::utc_name(utc_now_ns());
-        let request = RecordingRequest { folder, name: format!("capture-{name}"), ..RecordingRequest::default() };
         let mut begin = self.begin_of(limits, Purpose::Capture);
-        begin.request = request;
+        begin.request = RecordingRequest { folder, ..RecordingRequest::default() };
         Ok(self.try_job(
             asker,
             move || begin.begin(),

@@ -1,35 +1,29 @@
 //! Recordings: started and stopped exactly at a frame boundary, watched, and ended when the disk refuses. Tracking never waits
 //! for any of it.
 
+mod begin;
+
+pub(super) use begin::{Begin, Purpose};
+
 use super::{Asker, Control, Outcome};
-use crate::RunError;
 use crate::control::{
     Answer, ClientId, Event, EventKind, RecordingCommand, RecordingRequest, RecordingState, RecordingView, Refusal,
-    RefusalKind, Severity, Snapshot,
+    RefusalKind, Severity,
 };
-use crate::engine::Input;
-use crate::engine::meters::Meters;
 use crate::engine::program::Program;
-use crate::engine::recorder::{self, Finished, Inlet, Item, Limits, RecorderSetup, VideoShape};
+use crate::engine::recorder::{Finished, Inlet, Item, Limits, VideoShape};
 use crate::engine::times::utc_now_ns;
 use crate::ledger::{Ledger, LedgerSnapshot};
 use crate::ring::{GapKind, GapRecord};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Duration;
-use tetherscope_files::StoredZlut;
-use tetherscope_files::{
-    DataRate, EventRecord, RecordingOptions, RecordingWriter, TrackSetOptions, disk_space, seconds_left,
-};
+use std::time::{Duration, Instant};
+use tetherscope_files::{DataRate, EventRecord, disk_space, seconds_left};
 use tetherscope_loader::CameraFormat;
 
 /// A recording is refused that would fill the disk sooner.
 const SHORTEST_S: f64 = 60.0;
-/// Names with a number behind them that are tried when the date is taken.
-const MOST_NAMES: u32 = 1000;
 
 /// The recording, or the last one.
 #[derive(Default)]
@@ -37,6 +31,8 @@ pub(crate) struct RecordingArea {
     view: RecordingView,
     now: Option<Now>,
     n_started: u64,
+    /// Rotations of the recording.
+    n_parts: u32,
 }
 
 /// A recording that is written or finished.
@@ -45,6 +41,9 @@ struct Now {
     thread: JoinHandle<()>,
     by: ClientId,
     reason: String,
+    /// New files after so long, and since when they are written.
+    rotate_every: Option<Duration>,
+    rotated: Instant,
     /// Who waits for the end.
     stopper: Option<(Asker, Option<u64>)>,
     stopping: bool,
@@ -67,10 +66,8 @@ impl Control {
                 Ok(Outcome::Later)
             }
             RecordingCommand::Rotate => {
-                let from_frame = Some(self.running_recording("begin new files")?.inlet.rotate());
-                self.recording.view.part += 1;
-                let kind = EventKind::RecordingRotated { part: self.recording.view.part };
-                self.tell(from_frame, Severity::Info, kind);
+                self.running_recording("begin new files")?;
+                let from_frame = self.rotate();
                 Ok(Outcome::Done(Answer::Done { from_frame }))
             }
             RecordingCommand::Note { text } => {
@@ -81,6 +78,25 @@ impl Control {
             RecordingCommand::Capture { folder, before_s, after_s, what } => {
                 self.capture(asker, folder, before_s, after_s, what)
             }
+        }
+    }
+
+    /// New files from the next frame on.
+    fn rotate(&mut self) -> Option<u64> {
+        let now = self.recording.now.as_mut().filter(|n| !n.stopping)?;
+        now.rotated = Instant::now();
+        let from_frame = Some(now.inlet.rotate());
+        self.recording.n_parts += 1;
+        let kind = EventKind::RecordingRotated { part: self.recording.n_parts };
+        self.tell(from_frame, Severity::Info, kind);
+        from_frame
+    }
+
+    /// Begins new files when it is time.
+    pub(super) fn rotate_if_due(&mut self) {
+        let due = |n: &Now| n.rotate_every.is_some_and(|every| n.rotated.elapsed() >= every);
+        if self.recording.now.as_ref().is_some_and(due) {
+            self.rotate();
         }
     }
 
@@ -126,7 +142,7 @@ impl Control {
             let cause = "video is to be recorded, and no camera is open";
             return Err(Refusal::new(RefusalKind::NotNow, "cannot start a recording", cause, "open the camera first"));
         }
-        let for_now = |r: &super::camera::Running| (r.ring.status().n_slots - self.camera.past_frames()) / 4;
+        let for_now = |r: &super::camera::Running| (r.ring.status().n_slots - self.camera.past_frames()) / 2;
         let held_frames = self.camera.running().map_or(64, for_now);
         let limits = Limits { batches: self.options.recorder_queue_batches, held_frames: held_frames.max(1) };
         let begin = Begin { request, ..self.begin_of(limits, Purpose::Recording) };
@@ -161,7 +177,15 @@ impl Control {
         }
         self.recording.view =
             RecordingView { state: RecordingState::On, folder: Some(folder.clone()), ..RecordingView::default() };
+        let request = match &asker.command {
+            crate::control::Command::Recording(RecordingCommand::Start(request)) => request.clone(),
+            _ => RecordingRequest::default(),
+        };
+        let minutes = request.rotate_minutes;
+        self.recording.n_parts = 0;
         self.recording.now = Some(Now {
+            rotate_every: (minutes > 0.0).then(|| Duration::from_secs_f64(minutes * 60.0)),
+            rotated: Instant::now(),
             inlet: inlet.clone(),
             thread,
             by: asker.client,
@@ -169,8 +193,7 @@ impl Control {
             stopper: None,
             stopping: false,
         });
-        let record_profiles =
-            matches!(&asker.command, crate::control::Command::Recording(RecordingCommand::Start(r)) if r.profiles);
+        let record_profiles = request.profiles;
         let program = Program { recorder: Some(inlet.clone()), record_profiles, ..(*self.program).clone() };
         self.switch(
             program,
@@ -379,107 +402,5 @@ fn gap_for_files(gap: &GapRecord) -> tetherscope_files::GapRecord {
         reason: gap.kind.name().to_owned(),
         device_ids: gap.first_device_id.zip(gap.last_device_id),
         utc_ns: Some(utc_now_ns() - tetherscope_loader::now_ns() + gap.from_ns),
-    }
-}
-
-/// What a recording is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Recording,
-    Capture,
-}
-
-/// What begins a recording, off the control thread.
-pub(super) struct Begin {
-    pub(super) request: RecordingRequest,
-    purpose: Purpose,
-    snapshot: Snapshot,
-    camera: String,
-    zlut: Option<Arc<StoredZlut>>,
-    shape: Option<VideoShape>,
-    inlet: Inlet,
-    needed: u64,
-    meters: Arc<Meters>,
-    inputs: Sender<Input>,
-}
-
-impl Begin {
-    pub(super) fn begin(self) -> Result<(Inlet, PathBuf, JoinHandle<()>), Refusal> {
-        let zlut_file = self.zlut.as_ref().map(|z| match **z {
-            StoredZlut::Own(_) => "zlut.zlut",
-            StoredZlut::MagScope(_) => "zlut.txt",
-        });
-        let mut sections = recorder::sections(&self.snapshot, &self.camera, zlut_file);
-        sections.insert("operator".into(), self.request.operator.clone().into());
-        sections.insert("notes".into(), self.request.notes.clone().into());
-        let description = serde_json::json!({ "tracker": sections.get("tracker"), "zlut": sections.get("zlut") });
-        let minutes = self.request.rotate_minutes;
-        let options = RecordingOptions {
-            sections,
-            track_sets: match self.purpose {
-                Purpose::Recording => vec![TrackSetOptions { id: "main".into(), description }],
-                Purpose::Capture => Vec::new(),
-            },
-            frames: None,
-            rois: None,
-            rotate_every: (minutes > 0.0).then(|| Duration::from_secs_f64(minutes * 60.0)),
-            needed_bytes: self.needed,
-        };
-        let folder = folder_of(&self.request);
-        let writer = RecordingWriter::create(&folder, &options).map_err(RunError::from)?;
-        if let (Some(stored), Some(file)) = (&self.zlut, zlut_file) {
-            let to = folder.join(file);
-            match &**stored {
-                StoredZlut::Own(zlut) => tetherscope_files::write_zlut(&to, zlut),
-                StoredZlut::MagScope(table) => tetherscope_files::write_zlut_text(&to, table),
-            }
-            .map_err(RunError::from)?;
-        }
-        let setup = RecorderSetup {
-            writer,
-            inlet: self.inlet.clone(),
-            meters: self.meters,
-            inputs: self.inputs,
-            stack: self.shape,
-        };
-        let thread = recorder::start(setup)?;
-        Ok((self.inlet, folder, thread))
-    }
-}
-
-/// The recording's own folder: the name that was given, or date and time, with a number if that is taken.
-fn folder_of(request: &RecordingRequest) -> PathBuf {
-    if !request.name.is_empty() && !request.name.starts_with("capture-") {
-        return request.folder.join(&request.name);
-    }
-    if !request.name.is_empty() {
-        return free_name(&request.folder, &request.name);
-    }
-    free_name(&request.folder, &utc_name(utc_now_ns()))
-}
-
-/// A name that nothing has in this folder.
-pub(super) fn free_name(folder: &Path, name: &str) -> PathBuf {
-    let numbered = (2..MOST_NAMES).map(|n| folder.join(format!("{name}-{n}")));
-    let mut all = std::iter::once(folder.join(name)).chain(numbered);
-    all.find(|p| !p.exists()).unwrap_or_else(|| folder.join(name))
-}
-
-/// UTC as a name that sorts: `2026-11-27T22-38-12Z`.
-pub(super) fn utc_name(utc_ns: i64) -> String {
-    let at = jiff::Timestamp::from_nanosecond(utc_ns.into()).unwrap_or_default();
-    at.strftime("%Y-%m-%dT%H-%M-%SZ").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_the_date_and_time_in_utc() {
-        assert_eq!(utc_name(0), "1970-01-01T00-00-00Z");
-        assert_eq!(utc_name(951_782_399_000_000_000), "2000-02-28T23-59-59Z");
-        assert_eq!(utc_name(951_782_400_000_000_000), "2000-02-29T00-00-00Z");
-        assert_eq!(utc_name(1_795_819_092_123_456_789), "2026-11-27T22-38-12Z");
     }
 }
