@@ -28,7 +28,7 @@ impl RowMaker {
     }
 
     /// From the instant that a camera tells to the middle of the exposure.
-    pub(crate) fn middle_ns(&self, exposure_ns: Option<i64>) -> i64 {
+    fn middle_ns(&self, exposure_ns: Option<i64>) -> i64 {
         match (self.time_instant, exposure_ns) {
             (abi::TIME_EXPOSURE_START, Some(e)) => e / 2,
             (abi::TIME_EXPOSURE_END, Some(e)) => -e / 2,

@@ -103,3 +103,102 @@ fn a_tracker_that_panics_spoils_its_own_call_and_nothing_else() {
     assert!((40..rows.len() / 2).contains(&flagged), "{flagged} rows are flagged");
     assert!(rows.iter().filter(|r| r.bead == BAD).all(|r| r.x_nm.is_nan() && r.flags & FLAG_PLUGIN_ERROR != 0));
 }
+
+/// Frames of the long run; a million with `TETHERSCOPE_LONG_TESTS`.
+fn n_frames() -> u64 {
+    if std::env::var_os("TETHERSCOPE_LONG_TESTS").is_some() { 1_000_000 } else { 4000 }
+}
+
+/// Records a lossless run over a camera with a fault script; how the ledger ended, the gaps, and the rows.
+fn run_with(script: &str, n_frames: u64) -> (Arc<Snapshot>, Vec<tetherscope_files::GapRecord>, Vec<Row>) {
+    let folder = crate::harness::scratch("live-faults");
+    let rig = Rig::of(PLUGINS.clone(), lossless());
+    let n = n_frames.to_string();
+    let small = [("width_px", "64"), ("height_px", "64"), ("n_fixed", "1"), ("n_tethered", "0"), ("margin_px", "25")];
+    let all: Vec<(&str, &str)> = small.into_iter().chain([("n_frames", n.as_str()), ("faults", script)]).collect();
+    rig.open(&all);
+    with_fault(&rig, "none");
+    rig.ask(BeadsCommand::Restore { beads: vec![(0, place(0))] });
+    let made = rig.record(folder.path(), "run");
+    rig.ask(CameraCommand::Start);
+    // A million frames take their time.
+    let mut seen = 0;
+    let ended = loop {
+        let now = rig.wait_for("more frames, or the end", |s| {
+            s.camera.state == CameraState::Open || s.health.newest_frame.is_some_and(|f| f > seen)
+        });
+        if now.camera.state == CameraState::Open {
+            break now;
+        }
+        seen = now.health.newest_frame.unwrap_or(seen);
+    };
+    rig.ask(RecordingCommand::Stop);
+    let recording = Recording::open(&made).unwrap();
+    let (gaps, damage) = recording.gaps().unwrap();
+    assert!(damage.is_empty());
+    (ended, gaps, rows_of(&made, "main"))
+}
+
+#[test]
+fn each_injected_fault_stands_in_the_gap_table_where_it_was() {
+    let script = "lost 100..103; lost 200..201 told; duplicate 300; corrupt 400; torn 410";
+    let (ended, gaps, rows) = run_with(script, 1000);
+    assert_eq!(ended.ledger.unexplained, 0);
+    let missing: Vec<(u64, u64, &str)> =
+        gaps.iter().filter(|g| g.count > 0).map(|g| (g.first_frame_after, g.count, g.reason.as_str())).collect();
+    // By the host's index, which counts what came: 4 fewer after the first gap, 2 fewer after the second, one more after
+    // the frame that came twice.
+    let injected = [(100, 4, "camera_gap"), (196, 2, "camera_gap"), (395, 1, "incomplete"), (404, 1, "incomplete")];
+    assert_eq!(missing, injected);
+    let ids = gaps[0].device_ids.expect("the ids of what is missing are known");
+    assert_eq!(ids.1 - ids.0 + 1, 4);
+    assert_eq!(gaps.iter().filter(|g| g.reason == "duplicate_id").count(), 1);
+    assert_eq!(rows.len(), 1000 - 4 - 2 - 1 - 1 + 1);
+    assert!(rows.iter().enumerate().all(|(i, r)| r.frame == i as u64), "the host's index has no gap");
+}
+
+#[test]
+fn a_long_run_with_faults_explains_every_frame() {
+    let n = n_frames();
+    let script = "random 0.01 lost; random 0.005 duplicate; random 0.005 corrupt; random 0.005 torn; drift 50ppm";
+    let (ended, gaps, rows) = run_with(script, n);
+    assert_eq!(ended.ledger.unexplained, 0);
+    let camera = ended.ledger.stages.iter().find(|s| s.stage == "camera").unwrap();
+    assert_eq!(camera.delivered, rows.len() as u64);
+    for reason in ["camera_gap", "incomplete"] {
+        let in_ledger: u64 = camera.dropped.iter().filter(|d| d.reason == reason).map(|d| d.count).sum();
+        let in_file: u64 = gaps.iter().filter(|g| g.reason == reason).map(|g| g.count).sum();
+        assert!(in_ledger > 0, "{n} frames and no {reason}");
+        assert_eq!(in_file, in_ledger, "{reason}: the gap table and the ledger agree");
+    }
+    let twice = gaps.iter().filter(|g| g.reason == "duplicate_id").count() as u64;
+    let missing: u64 = gaps.iter().map(|g| g.count).sum();
+    assert!(rows.len() as u64 + missing >= n && twice > 0, "{} rows, {missing} missing", rows.len());
+}
+
+#[test]
+fn a_camera_that_is_unplugged_comes_back_and_the_recording_goes_on() {
+    let folder = crate::harness::scratch("live-unplug");
+    let rig = Rig::live();
+    rig.open(&[("frame_rate_hz", "200"), ("faults", "unplug 60 400ms")]);
+    with_fault(&rig, "none");
+    rig.ask(BeadsCommand::Restore { beads: vec![(0, place(0))] });
+    let made = rig.record(folder.path(), "run");
+    rig.ask(CameraCommand::Start);
+    let back = rig
+        .wait_for("the camera to be back", |s| s.events.iter().any(|e| matches!(e.kind, EventKind::CameraBack { .. })));
+    assert!(
+        back.warnings
+            .iter()
+            .any(|w| matches!(&w.event.kind, EventKind::Message { text } if text.thing.ends_with("is gone")))
+    );
+    rig.wait_for_frames(30);
+    rig.ask(CameraCommand::Stop);
+    rig.ask(RecordingCommand::Stop);
+    assert_eq!(rig.client.snapshot().ledger.unexplained, 0);
+    let (gaps, _) = Recording::open(&made).unwrap().gaps().unwrap();
+    let reasons: Vec<&str> = gaps.iter().map(|g| g.reason.as_str()).collect();
+    assert!(reasons.contains(&"disconnected") && reasons.contains(&"reconnected"), "{reasons:?}");
+    let rows = rows_of(&made, "main");
+    assert!(rows.is_sorted_by_key(|r| r.frame) && rows.last().is_some_and(|r| r.frame > 80), "{} rows", rows.len());
+}

@@ -70,7 +70,16 @@ impl Health {
     pub(crate) fn view(&self, meters: &Meters, newest_frame: Option<u64>) -> HealthView {
         let newest_ns = meters.newest_ns.load(Relaxed);
         let age = |ns: u64| (now_ns() - i64::try_from(ns).unwrap_or(i64::MAX)) as f64 / 1e6;
-        HealthView { newest_frame, newest_age_ms: (newest_ns > 0).then(|| age(newest_ns)), ..self.view.clone() }
+        let clock = meters.clock().map(|c| c.clock);
+        let known = |v: f64| v.is_finite().then_some(v);
+        HealthView {
+            newest_frame,
+            newest_age_ms: (newest_ns > 0).then(|| age(newest_ns)),
+            clock_ppm: clock.and_then(|c| c.model).and_then(|m| known(m.ppm)),
+            clock_residual_ns: clock.and_then(|c| known(c.residual_ns)),
+            arrival_jitter_ns: clock.and_then(|c| known(c.jitter_p99_ns)),
+            ..self.view.clone()
+        }
     }
 }
 

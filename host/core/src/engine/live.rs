@@ -15,10 +15,10 @@ use super::meters::Meters;
 use super::pool::LivePool;
 use super::program::Program;
 use super::question::{Question, QuestionId, answer};
-use super::times::Times;
 use super::work::{BatchFrames, BatchResults, BatchWork, FAILED};
 use crate::chain::Chain;
 use crate::control::{Answer, Refusal};
+use crate::frame_clock::{FrameClock, HostUtc};
 use crate::ledger::{DropReason, StageCounts};
 use crate::plan::Plan;
 use crate::ring::{Frame, Next, Subscription};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tetherscope_files::Row;
 use tetherscope_loader::{CameraFormat, now_ns};
 
@@ -66,7 +66,6 @@ pub(crate) struct LiveSetup {
     pub(crate) pool: LivePool,
     pub(crate) counts: Arc<StageCounts>,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) times: Arc<Times>,
     pub(crate) notes: Sender<Input>,
     pub(crate) hang_limit: Duration,
     pub(crate) max_batch_frames: usize,
@@ -87,6 +86,7 @@ impl Live {
     pub(crate) fn start(setup: LiveSetup) -> Result<Self, RunError> {
         let mailbox = Arc::new(Mailbox::new(setup.subscription.waker()));
         let rows = RowMaker::new(&setup.optics, &setup.format, None);
+        let clock = FrameClock::new(&setup.format);
         let thread = LiveThread {
             mailbox: mailbox.clone(),
             next_frame: setup.subscription.first_index(),
@@ -99,6 +99,9 @@ impl Live {
             interval: Duration::ZERO,
             last_arrival_ns: None,
             past: Past::new(setup.past_frames),
+            utc: clock.report().utc,
+            clock,
+            clock_told: None,
             setup,
         };
         let spawned = std::thread::Builder::new().name("live".into()).spawn(move || thread.run());
@@ -129,6 +132,10 @@ struct LiveThread {
     disabled: Option<Arc<Chain>>,
     hangs: u32,
     past: Past,
+    clock: FrameClock,
+    /// What the clock holds UTC to be.
+    utc: HostUtc,
+    clock_told: Option<Instant>,
     /// Usual time from frame to frame.
     interval: Duration,
     last_arrival_ns: Option<i64>,
@@ -145,6 +152,7 @@ impl LiveThread {
             }
         }
         self.take_mail();
+        self.tell_clock(true);
         self.past.end(self.next_frame);
         self.tell_failures();
         self.note(Note::Ended { next_frame: self.next_frame });
@@ -260,8 +268,8 @@ impl LiveThread {
         }
         meters.frames.fetch_add(frames.len() as u64, Relaxed);
         self.next_frame = frames.last().map_or(self.next_frame, |f| f.index() + 1);
-        let utc_ns: Vec<i64> =
-            frames.iter().map(|f| self.setup.times.of_frame(f, self.maker.middle_ns(f.exposure_ns()))).collect();
+        let utc_ns: Vec<i64> = frames.iter().map(|f| self.clock.date(f).utc_ns).collect();
+        self.tell_clock(false);
         self.past.keep(&frames, &utc_ns);
         if !program.processing && !self.past.wants_frames() {
             return;
@@ -274,6 +282,14 @@ impl LiveThread {
             None => {}
         }
         self.tell_failures();
+    }
+
+    /// Shows what is known of the camera's clock, once a second.
+    fn tell_clock(&mut self, now: bool) {
+        if now || self.clock_told.is_none_or(|t| t.elapsed() >= Duration::from_secs(1)) {
+            self.clock_told = Some(Instant::now());
+            self.setup.meters.tell_clock(self.clock.report());
+        }
     }
 
     /// Follows the frame rate, over some ten frames.
@@ -333,10 +349,10 @@ impl LiveThread {
             let row = |(roi, fix)| self.maker.row_at(frame.index(), time_ns, roi, fix);
             self.rows.extend(plan.rois().iter().zip(fixes).map(row));
         }
-        let (frames, times) = (batch.frames(), &self.setup.times);
+        let (frames, utc) = (batch.frames(), self.utc);
         let arrived = |index: u64| {
             let at = frames.partition_point(|f| f.index() < index);
-            frames.get(at).map_or(0, |f| times.utc_of_host_ns(f.arrival_ns()))
+            frames.get(at).map_or(0, |f| utc.utc_ns(f.arrival_ns()))
         };
         self.setup.history.push(&self.rows, arrived);
     }

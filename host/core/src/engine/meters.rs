@@ -1,7 +1,9 @@
 //! What is counted while frames pass, without locks: delays in buckets, frames, ROIs. Read once a second.
 
+use crate::frame_clock::FrameClockReport;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Buckets for each doubling of a delay: a delay is told to within 9 %.
 const PER_DOUBLING: usize = 8;
@@ -117,6 +119,20 @@ pub(crate) struct Meters {
     pub(crate) to_written: Delays,
     /// … until it is shown.
     pub(crate) to_picture: Delays,
+    /// The camera's clock.
+    clock: Mutex<Option<FrameClockReport>>,
+}
+
+impl Meters {
+    /// What is known of the camera's clock now.
+    pub(crate) fn tell_clock(&self, report: FrameClockReport) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// What was known last.
+    pub(crate) fn clock(&self) -> Option<FrameClockReport> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

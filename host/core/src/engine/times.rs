@@ -1,6 +1,5 @@
-//! UTC of frames: of their arrival, and of the middle of their exposure.
+//! UTC of what is told: events, snapshots, names, stages. Frames are dated by their camera's clock.
 
-use crate::ring::Frame;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tetherscope_loader::now_ns;
 
@@ -29,10 +28,5 @@ impl Times {
     /// UTC of an instant of the host's clock.
     pub(crate) fn utc_of_host_ns(&self, host_ns: i64) -> i64 {
         self.utc_of_host_zero_ns + host_ns
-    }
-
-    /// UTC of the middle of a frame's exposure. Without a device clock, that of its arrival is as near as anybody knows.
-    pub(crate) fn of_frame(&self, frame: &Frame, to_middle_ns: i64) -> i64 {
-        self.utc_of_host_ns(frame.arrival_ns()) + to_middle_ns
     }
 }

@@ -229,6 +229,8 @@ impl Control {
                 }
                 control.pass_gaps();
                 let ledger = control.ledger_now();
+                let clock = serde_json::to_value(control.meters.clock()).unwrap_or_default();
+                inlet.put(Item::Section("clock".into(), clock));
                 inlet.put(Item::Section("verdict".into(), verdict(&ledger)));
                 inlet.put(Item::Section("ledger".into(), serde_json::to_value(ledger).unwrap_or_default()));
                 inlet.put(Item::Finish);

@@ -10,7 +10,6 @@ use crate::engine::display;
 use crate::engine::live::{Live, LiveSetup, Mailbox};
 use crate::engine::meters::Meters;
 use crate::engine::pool::LivePool;
-use crate::engine::times::Times;
 use crate::ledger::Ledger;
 use crate::live_camera::{self, CameraEnd, CameraOptions, LiveCamera, Reopen};
 use crate::replay::ReplayPlayer;
@@ -109,7 +108,6 @@ impl Control {
             pool,
             counts,
             meters: self.meters.clone(),
-            times: Arc::new(Times::now()),
             notes: self.inputs.clone(),
             hang_limit: self.options.hang_limit,
             max_batch_frames,
