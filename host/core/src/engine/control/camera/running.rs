@@ -185,6 +185,8 @@ impl Control {
 
     /// The camera and its threads are gone.
     fn put_away(&mut self, end: &Option<CameraEnd>, reason: &str) {
+        // Its last gaps, while there is somebody to ask.
+        self.pass_gaps();
         if let Some(running) = self.camera.running.take() {
             self.camera.next_frame = self.camera.next_frame.max(running.ring.status().next_index);
             self.keep_last_ledger(&running);
