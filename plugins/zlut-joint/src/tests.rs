@@ -171,7 +171,7 @@ fn dirt_is_flagged_and_so_is_an_image_that_fits_nowhere() {
         dirty.pixels[i * SIDE + j] += 40;
     }
     let mut rough = shot(20.2, 19.6, 150.0);
-    rough.pixels.iter_mut().enumerate().for_each(|(k, p)| *p += 4 * ((k * 7919 >> 3) % 2) as u8);
+    rough.pixels.iter_mut().enumerate().for_each(|(k, p)| *p += 4 * (((k * 7919) >> 3) % 2) as u8);
     let fixes = lookup(&mut worker(&config()), &table, &[dirty, rough]);
     assert_eq!(fixes[0].flags & FLAG_NEIGHBOUR, FLAG_NEIGHBOUR, "{:?}", fixes[0]);
     assert_eq!(fixes[1].flags, FLAG_MISFIT, "{:?}", fixes[1]);
