@@ -3,13 +3,16 @@
 //!
 //! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows, `find` beads instead of a ROI list.
 
+mod acquire;
 mod bias;
+mod cameras;
 mod chain;
 mod config;
 mod find;
 mod inputs;
 mod isolated;
 mod methods;
+mod recordings;
 
 use super::harness::{program, scratch};
 use std::path::{Path, PathBuf};

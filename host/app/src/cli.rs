@@ -1,14 +1,21 @@
 //! The command line: which commands there are, what all of them share, and how they end.
 
+mod acquire;
+mod bench;
+mod camera;
 mod check;
 mod config;
 mod demo;
 mod find;
 mod frames;
+mod info;
+mod live;
 mod output;
 mod overlay;
 mod plugins;
 mod progress;
+mod recover;
+mod rerun;
 mod shell;
 mod simulate;
 mod simulated_rig;
@@ -55,6 +62,20 @@ enum Command {
     Demo(demo::Demo),
     /// Render a video of simulated beads, with the truth beside it
     Simulate(simulate::Simulate),
+    /// Track live and record, as a rig says
+    Acquire(acquire::Acquire),
+    /// Show what a recording is and whether it is whole
+    Info(info::Info),
+    /// Mend recordings whose program was ended
+    Recover(recover::Recover),
+    /// Track a recording again
+    Rerun(rerun::Rerun),
+    /// Find cameras and see what one sustains
+    #[command(subcommand)]
+    Camera(camera::Camera),
+    /// Measure the live path on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Track beads in a video
     Track(track::Track),
     /// Build and look at Z-LUTs
@@ -112,6 +133,12 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Demo(c) => c.run(&context),
         Command::Simulate(c) => c.run(&context),
+        Command::Acquire(c) => c.run(&context),
+        Command::Info(c) => c.run(&context),
+        Command::Recover(c) => c.run(&context),
+        Command::Rerun(c) => c.run(&context),
+        Command::Camera(c) => c.run(&context),
+        Command::Bench(c) => c.run(&context),
         Command::Track(c) => c.run(&context),
         Command::Zlut(c) => c.run(&context),
         Command::Config(c) => c.run(&context),

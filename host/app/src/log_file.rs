@@ -5,10 +5,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tetherscope_core::RunError;
 use tetherscope_core::rig::{Log, LogLevel};
-use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn, filter_fn};
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -31,9 +32,13 @@ pub(crate) fn start(verbosity: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TETHERSCOPE_LOG");
     let errors = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        // What goes to the file in full is told to people by the command itself.
         .with_filter(filter.unwrap_or_else(|_| level.into()))
-        .with_filter(filter_fn(|meta| meta.target() != FILE_ONLY));
+        // What is told to people by the command itself is not told twice.
+        .with_filter(dynamic_filter_fn(move |meta, _| {
+            let told = meta.target() == FILE_ONLY
+                || (verbosity == 0 && meta.target().starts_with(ENGINE) && TOLD.load(Ordering::Relaxed));
+            !told
+        }));
     let file = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(ToFile)
@@ -46,8 +51,17 @@ pub(crate) fn start(verbosity: u8) {
 /// Target of lines that the command tells people itself.
 pub(crate) const FILE_ONLY: &str = "tetherscope::record";
 
-// The commands that measure live open it.
-#[allow(dead_code)]
+/// Where the engine logs from. All that it has to say to people it tells as events too.
+const ENGINE: &str = "tetherscope_core::engine";
+
+/// A command tells people of the engine's events.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// From now on the command tells people of the engine's events by itself.
+pub(crate) fn events_are_told() {
+    TOLD.store(true, Ordering::Relaxed);
+}
+
 /// Opens the log of this process where `settings` say, or in the user's state folder. Gives its folder.
 pub(crate) fn open(settings: &Log) -> Result<PathBuf, RunError> {
     let folder = settings.folder.clone().unwrap_or_else(usual_folder);

@@ -5,11 +5,18 @@
 
 mod cli;
 mod log_file;
-// Who acquires uses the rest.
-#[allow(dead_code)]
 mod rig_file;
 
+/// When this process began, about.
+static STARTED: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+
+/// When this process began, about.
+pub(crate) fn started() -> std::time::Instant {
+    *STARTED.get_or_init(std::time::Instant::now)
+}
+
 fn main() -> std::process::ExitCode {
+    started();
     // The same executable is the child in which unknown libraries are loaded first.
     tetherscope_core::loader::run_if_child();
     // And the one in which each check of a plugin runs.

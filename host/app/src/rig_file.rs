@@ -70,6 +70,13 @@ impl RigFile {
         Ok(Self { path: Some(path.to_owned()), text, rig })
     }
 
+    /// A rig that the program itself wrote; its paths count from `folder`.
+    pub(crate) fn of_text(text: &str, folder: &Path) -> Result<Self, RunError> {
+        let mut rig = parse(text).map_err(|p| p.error("a rig of this program's own"))?;
+        rig.resolve_paths(folder);
+        Ok(Self { path: None, text: text.to_owned(), rig })
+    }
+
     /// The rig of `--config`, or the example. Wrong in any way: an error with its first problem.
     pub(crate) fn usable(path: Option<&Path>, registry: &Registry) -> Result<Self, RunError> {
         let file = match path {
@@ -90,6 +97,11 @@ impl RigFile {
                 Err(first.error(&file.name()))
             }
         }
+    }
+
+    /// True if a person wrote it.
+    pub(crate) fn is_a_file(&self) -> bool {
+        self.path.is_some()
     }
 
     /// Its name, for people.

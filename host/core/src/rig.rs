@@ -80,6 +80,9 @@ pub struct Camera {
     /// Device, as `tetherscope camera list` names it; empty is the first.
     #[serde(default)]
     pub device: String,
+    /// The camera waits instead of dropping frames: for frames that are files, tracked as fast as that goes.
+    #[serde(default)]
+    pub lossless: bool,
     /// Parameters that it is opened with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: Parameters,
@@ -92,16 +95,19 @@ pub struct Camera {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ring {
-    /// Frames; without it as many as the memory holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub frames: Option<u32>,
-    /// Most memory, in MiB. A ring that does not fit is refused before the camera starts.
+    /// Memory, in MiB.
     pub memory_mib: u32,
+    /// Fewest frames, even if they need more memory than that.
+    pub min_frames: u32,
+    /// Most memory, in MiB: a camera whose frames need more is refused before it starts. Without it three quarters of
+    /// what is free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_memory_mib: Option<u32>,
 }
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { frames: None, memory_mib: 512 }
+        Self { memory_mib: 256, min_frames: 64, most_memory_mib: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with a rig beyond its grammar: methods that are not there, values out of range, files that are missing.
 //! Every problem carries the key that it is about, so that whoever read the file can name the line. No device is touched.
 
-use super::{Parameters, Rig, name};
+use super::{Parameters, Rig, Ring, name};
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
@@ -122,16 +122,13 @@ impl Problems {
     }
 
     fn ring(&mut self, rig: &Rig) {
-        if let Some(n) = rig.ring.frames {
-            self.unless(n >= 2, "ring.frames", format!("it is {n}"), "give 2 or more, or leave it out");
+        let Ring { memory_mib: mib, min_frames: n, most_memory_mib: most } = rig.ring;
+        self.unless(n >= 2, "ring.min_frames", format!("it is {n}"), "give 2 or more");
+        self.unless(mib >= 1, "ring.memory_mib", "it is 0", "give the memory for frames in MiB, such as 256");
+        if let Some(most) = most.filter(|m| *m < mib) {
+            let cause = format!("it is {most}, less than ring.memory_mib, which is {mib}");
+            self.add("ring.most_memory_mib", cause, "give as much or more, or leave it out");
         }
-        let mib = rig.ring.memory_mib;
-        self.unless(
-            mib >= 1,
-            "ring.memory_mib",
-            format!("it is {mib}"),
-            "give the memory for frames in MiB, such as 512",
-        );
     }
 
     fn optics(&mut self, rig: &Rig) {

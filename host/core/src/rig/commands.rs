@@ -2,6 +2,7 @@
 //! carries the key of the rig that it comes from, so that a refusal can name the line.
 
 use super::{NameWords, Parameters, Rig, RigProblem, recording_name};
+use crate::EngineOptions;
 use crate::control::{
     BeadRole, BeadsCommand, CameraCommand, Command, FoundBead, MethodChoice, NewRoi, ParameterText, RecordingCommand,
     RecordingRequest, StageCommand, TrackingCommand, ZlutCommand,
@@ -28,9 +29,32 @@ fn choice(method: &str, parameters: &Parameters) -> MethodChoice {
     MethodChoice { method: method.to_owned(), parameters: text(parameters) }
 }
 
+/// Bytes of a MiB.
+const MIB: u64 = 1 << 20;
+
 type ReadBeads = (u32, Vec<(u32, NewRoi)>);
 
 impl Rig {
+    /// Side of the ROIs, as far as the rig itself says it.
+    pub fn roi_px(&self) -> u32 {
+        self.beads.roi_px.unwrap_or(USUAL_ROI_PX)
+    }
+
+    /// How the engine runs: what is no command because it cannot change later.
+    pub fn engine_options(&self) -> EngineOptions {
+        let usual = EngineOptions::new(self.optics());
+        EngineOptions {
+            threads: self.tracking.threads.map_or(usual.threads, |n| n as usize),
+            roi_size_px: self.roi_px(),
+            batch: self.tracking.batch,
+            ring_bytes: u64::from(self.ring.memory_mib) * MIB,
+            min_ring_slots: self.ring.min_frames as usize,
+            memory_budget_bytes: self.ring.most_memory_mib.map(|m| u64::from(m) * MIB),
+            lossless: self.camera.lossless,
+            ..usual
+        }
+    }
+
     /// The beads of the rig's file, with the side of their ROIs.
     pub(super) fn beads_of_file(&self) -> Result<ReadBeads, RigProblem> {
         let path = self.beads.file.as_deref().unwrap_or(std::path::Path::new(""));
@@ -65,7 +89,7 @@ impl Rig {
             Some(_) => self.beads_of_file()?,
             None => {
                 let list = self.beads.list.iter().map(|b| (b.bead, NewRoi { x_px: b.x_px, y_px: b.y_px }));
-                (self.beads.roi_px.unwrap_or(USUAL_ROI_PX), list.collect())
+                (self.roi_px(), list.collect())
             }
         };
         step("beads.roi_px", Command::Beads(BeadsCommand::SetRoiSize { size_px }));

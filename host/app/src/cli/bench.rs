@@ -1,0 +1,30 @@
+//! `tetherscope bench`: what the live path takes and costs on this machine, through the same commands, files and processes
+//! as an experiment. Figures only: nothing here passes or fails.
+
+mod children;
+mod cpu;
+mod kills;
+mod live;
+mod rows;
+
+use super::{CommandResult, Context};
+
+/// Measure the live path on this machine
+#[derive(clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Live tracking, ring, recording, start, idle, kill -9: a table, or JSON
+    Live(live::Live),
+    /// Print how long it took from the start of this process to the first tracked row
+    #[command(hide = true)]
+    FirstRow,
+}
+
+impl Bench {
+    /// Measures.
+    pub(crate) fn run(self, context: &Context) -> CommandResult {
+        match self {
+            Bench::Live(l) => l.run(context),
+            Bench::FirstRow => live::first_row(context),
+        }
+    }
+}
