@@ -93,6 +93,9 @@ impl Rig {
     }
 
     pub fn of(registry: Arc<Registry>, options: EngineOptions) -> Self {
+        // Small rings: many engines run beside each other here.
+        let (ring_bytes, past_bytes) = (options.ring_bytes.min(16 << 20), options.past_bytes.min(8 << 20));
+        let options = EngineOptions { ring_bytes, past_bytes, ..options };
         let engine = Engine::start(registry, options).unwrap_or_else(|e| panic!("{e}"));
         Self { client: engine.client("test"), engine }
     }
