@@ -1,4 +1,4 @@
-//! `tetherscope zlut`: build a Z-LUT from a recorded sweep, and see what a file holds.
+//! `tetherscope zlut`: build a Z-LUT from a recorded sweep or from a live one, and see what a file holds.
 
 use super::output::number;
 use super::{CommandResult, Context};
@@ -8,21 +8,25 @@ use tetherscope_files::ZlutTable;
 mod build;
 mod inspect;
 mod picture;
+mod sweep;
 
 /// Build and look at Z-LUTs
 #[derive(clap::Subcommand)]
 pub(crate) enum Zlut {
     /// Build a Z-LUT from a recorded focus sweep
     Build(Box<build::Build>),
+    /// Sweep the focus live and build Z-LUTs from it
+    Sweep(Box<sweep::Sweep>),
     /// Show what a Z-LUT file holds, and how far its z can be trusted
     Inspect(inspect::Inspect),
 }
 
 impl Zlut {
-    /// Builds or inspects.
+    /// Builds, sweeps or inspects.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Zlut::Build(c) => c.run(context),
+            Zlut::Sweep(c) => c.run(context),
             Zlut::Inspect(c) => c.run(),
         }
     }

@@ -146,7 +146,7 @@ fn is_text(path: &Path) -> bool {
 }
 
 /// Refuses a name of which the kind of file cannot be told before minutes of work are spent.
-fn check_out(path: &Path) -> Result<(), RunError> {
+pub(super) fn check_out(path: &Path) -> Result<(), RunError> {
     let known = is_text(path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zlut"));
     if !known {
         return Err(RunError::refused(
