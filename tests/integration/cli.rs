@@ -13,6 +13,7 @@ mod inputs;
 mod isolated;
 mod methods;
 mod recordings;
+mod sweep;
 
 use super::harness::{program, scratch};
 use std::path::{Path, PathBuf};
