@@ -266,9 +266,14 @@ impl LiveCamera {
         let begun = Instant::now();
         let limit = begun + shared.options.stop_limit;
         if !shared.wait_until(Some(limit.min(begun + WAKE_AFTER)), has_ended) {
-            self.wake();
+            let waking = self.wake();
             if !self.shared.wait_until(Some(limit), has_ended) {
                 return self.write_off();
+            }
+            // One that comes late would stop the camera's next start.
+            let came = |w: &JoinHandle<()>| w.is_finished() || Instant::now() >= limit;
+            while waking.as_ref().is_some_and(|w| !came(w)) {
+                std::thread::sleep(Duration::from_micros(200));
             }
         }
         if let Some(thread) = self.thread.take()
@@ -280,13 +285,14 @@ impl LiveCamera {
     }
 
     /// Calls the plugin's `stop` beside a poll that does not return.
-    fn wake(&self) {
-        let Some(camera) = self.camera() else { return };
+    fn wake(&self) -> Option<JoinHandle<()>> {
+        let camera = self.camera()?;
         // A thread of its own: `stop` may hang too. If there is none, the poll has to end by itself.
-        let _ = std::thread::Builder::new().name("camera-stop".into()).spawn(move || {
+        let waking = std::thread::Builder::new().name("camera-stop".into()).spawn(move || {
             // What goes wrong here goes wrong again in the camera's thread, which tells it.
             let _ = camera.stop();
         });
+        waking.ok()
     }
 
     fn ended(&self) -> CameraEnd {

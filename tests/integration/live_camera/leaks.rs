@@ -49,8 +49,11 @@ fn count() {
         let ring = ring(&camera, 8, false);
         let mut all = subscribe(&ring, "all", 1);
         let mut live = LiveCamera::start(camera.clone(), ring.clone(), CameraOptions::default()).unwrap();
-        assert!(matches!(all.next(PATIENCE), Next::Frame(_)));
-        assert_eq!(live.stop(), CameraEnd::Stopped);
+        let first = all.next(PATIENCE);
+        let end = live.stop();
+        assert!(matches!(first, Next::Frame(_)), "no frame came: {first:?}, {end:?}");
+        assert_eq!(end, CameraEnd::Stopped);
+        drop(first);
         ring.ledger().snapshot().check().unwrap();
     };
     (0..100).for_each(|_| once());
