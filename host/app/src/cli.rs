@@ -8,6 +8,8 @@ mod config;
 mod demo;
 mod find;
 mod frames;
+#[cfg(feature = "gui")]
+mod gui;
 mod info;
 mod live;
 mod output;
@@ -31,12 +33,13 @@ use tetherscope_core::loader::{CancelToken, IsolationOptions, Registry, SearchOp
 
 /// Magnetic-tweezers microscopy with any tracking algorithm, camera or stage as a plugin.
 #[derive(Parser)]
-#[command(name = "tetherscope", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "tetherscope", version, max_term_width = 100, arg_required_else_help = cfg!(not(feature = "gui")))]
 struct Cli {
     #[command(flatten)]
     shared: Shared,
+    // Without one the window opens, if it was built in.
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// What every command has.
@@ -58,6 +61,8 @@ struct Shared {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "gui")]
+    Gui(gui::Gui),
     /// Show what Tetherscope does, without hardware and without arguments: simulated beads, tracked, with z
     Demo(demo::Demo),
     /// Render a video of simulated beads, with the truth beside it
@@ -130,7 +135,13 @@ pub(crate) fn main() -> ExitCode {
     // Without a handler Ctrl-C still ends the program; only the tidy end is lost.
     let _ = ctrlc::set_handler(move || on_signal.cancel());
     let context = Context { shared: cli.shared, cancel };
-    let outcome = match cli.command {
+    #[cfg(feature = "gui")]
+    let command = cli.command.unwrap_or_else(|| Command::Gui(gui::Gui::default()));
+    #[cfg(not(feature = "gui"))]
+    let command = cli.command.expect("clap shows the help where there is no command");
+    let outcome = match command {
+        #[cfg(feature = "gui")]
+        Command::Gui(c) => c.run(&context),
         Command::Demo(c) => c.run(&context),
         Command::Simulate(c) => c.run(&context),
         Command::Acquire(c) => c.run(&context),

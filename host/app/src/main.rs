@@ -1,9 +1,13 @@
-//! The program `tetherscope`: everything on the command line.
+//! The program `tetherscope`: everything on the command line, and the window.
 //!
 //! It draws no conclusions of its own: each command asks `tetherscope-core` and prints what comes back. Exit codes: 0 fine,
 //! 1 checked and not fine, 2 error.
 
 mod cli;
+#[cfg(feature = "gui")]
+mod digits;
+#[cfg(feature = "gui")]
+mod gui;
 mod log_file;
 mod rig_file;
 

@@ -1,0 +1,84 @@
+//! `tetherscope gui`, and `tetherscope` alone: starts the engine and opens the window on it.
+
+use super::output::{Ending, Output};
+use super::{CommandResult, Context};
+use crate::gui::{self, Renderer, Session};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tetherscope_core::loader::{Kind, Registry, Value};
+use tetherscope_core::{Engine, EngineOptions, Optics, RunError};
+
+/// Open the window: see, mark, track, record
+///
+/// `tetherscope` alone does the same. It opens the camera and the tracker that were used last, or the simulated camera.
+#[derive(clap::Args, Default)]
+pub(crate) struct Gui {
+    /// What draws
+    #[arg(long, value_enum, default_value_t)]
+    renderer: Renderer,
+    /// Size of a pixel in the sample, in nm; without it the simulated camera's
+    #[arg(long, value_name = "NM")]
+    nm_per_px: Option<f64>,
+    /// Write pictures of every screen into this folder, with the simulated camera, and open no window
+    #[arg(long, value_name = "DIR")]
+    screenshots: Option<PathBuf>,
+}
+
+impl Gui {
+    /// Opens the window, and ends when it was closed.
+    pub(crate) fn run(self, context: &Context) -> CommandResult {
+        if self.screenshots.is_none() {
+            a_display()?;
+            gui::settle(self.renderer).map_err(|e| {
+                let mend = "give ICED_BACKEND=tiny-skia in the environment";
+                RunError::refused("cannot choose what draws", e.to_string(), mend)
+            })?;
+        }
+        self.open(context)
+    }
+
+    fn open(self, context: &Context) -> CommandResult {
+        let registry = Arc::new(context.registry()?);
+        let nm_per_px = self.nm_per_px.unwrap_or_else(|| simulated_nm_per_px(&registry));
+        let engine = Engine::start(registry.clone(), EngineOptions::new(Optics::new(nm_per_px)))?;
+        let link = Arc::new(engine.client("window"));
+        if let Some(folder) = &self.screenshots {
+            let files = gui::pictures(&link, &registry, folder)?;
+            let text = files.iter().map(|f| format!("wrote {}\n", f.display())).collect();
+            let json = json!({"pictures": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>()});
+            return Ok((Output { text, json }, Ending::Fine));
+        }
+        gui::run(Session::new(link, registry)).map_err(|e| {
+            let mend = "try `tetherscope gui --renderer cpu`; everything else works without a window";
+            RunError::refused("cannot open the window", e.to_string(), mend)
+        })?;
+        // Ends stages, camera and recording, if the window has not.
+        drop(engine);
+        Ok((Output { text: String::new(), json: json!({}) }, Ending::Fine))
+    }
+}
+
+/// A window needs a place to be.
+fn a_display() -> Result<(), RunError> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let needed = cfg!(all(unix, not(target_os = "macos")));
+    if !needed || set("DISPLAY") || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET") {
+        return Ok(());
+    }
+    Err(RunError::refused(
+        "cannot open the window",
+        "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
+        "start it on a desktop; `tetherscope --help` shows what works without one",
+    ))
+}
+
+/// What the simulated camera says of its pixels.
+fn simulated_nm_per_px(registry: &Registry) -> f64 {
+    let camera = registry.resolve(Kind::Camera, "camera.sim").ok();
+    let parameter = camera.and_then(|c| c.info().parameters.iter().find(|p| p.key == "nm_per_px"));
+    match parameter.map(|p| &p.default) {
+        Some(Value::Float(v)) => *v,
+        _ => 100.0,
+    }
+}

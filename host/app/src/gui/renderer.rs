@@ -1,0 +1,74 @@
+//! What draws: the GPU where there is a real one, else the CPU. A graphics driver that computes on the CPU works too, but costs
+//! more of it than drawing there at once. iced reads the choice from the environment, so the program starts itself again with
+//! it; nothing else has happened by then.
+
+use clap::ValueEnum;
+use iced::wgpu;
+use std::process::Command;
+
+/// The environment variable that iced reads.
+const VARIABLE: &str = "ICED_BACKEND";
+
+/// What the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Renderer {
+    /// The GPU where there is one
+    #[default]
+    Auto,
+    /// The GPU, or a driver that acts as one
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+impl Renderer {
+    fn backend(self) -> &'static str {
+        match self {
+            Renderer::Gpu => "wgpu",
+            Renderer::Cpu => "tiny-skia",
+            Renderer::Auto if has_gpu() => "wgpu,tiny-skia",
+            Renderer::Auto => "tiny-skia",
+        }
+    }
+}
+
+/// True if a driver speaks to hardware.
+fn has_gpu() -> bool {
+    let instance = wgpu::Instance::new(&wgpu::InstanceDescriptor::default());
+    let adapters = instance.enumerate_adapters(wgpu::Backends::all());
+    adapters.iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+}
+
+/// Starts this program again with the choice in its environment, unless that is there already. Returns only then, or when it
+/// can't be started.
+pub(crate) fn settle(wanted: Renderer) -> std::io::Result<()> {
+    if std::env::var_os(VARIABLE).is_some() {
+        return Ok(());
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1)).env(VARIABLE, wanted.backend());
+    run(&mut again)
+}
+
+/// In place of this process.
+#[cfg(unix)]
+fn run(again: &mut Command) -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    Err(again.exec())
+}
+
+#[cfg(not(unix))]
+fn run(again: &mut Command) -> std::io::Result<()> {
+    let status = again.status()?;
+    std::process::exit(status.code().unwrap_or(2))
+}
+
+/// What draws, in words.
+pub(crate) fn words() -> String {
+    match std::env::var(VARIABLE).as_deref() {
+        Ok("tiny-skia") => "the CPU".into(),
+        Ok("wgpu") => "the graphics driver, as asked for".into(),
+        Ok(_) => "the GPU, or the CPU if that fails".into(),
+        Err(_) => "whatever iced found".into(),
+    }
+}

@@ -1,0 +1,206 @@
+//! Light, dark and high contrast: colours that people with any common colour blindness tell apart (Okabe and Ito, 2008),
+//! and the few styles that the screens share.
+
+use iced::theme::Palette;
+use iced::widget::{button, container};
+use iced::{Background, Border, Color, Theme, color};
+use serde::{Deserialize, Serialize};
+
+/// What the user chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Look {
+    /// For a dark room.
+    #[default]
+    Dark,
+    /// For a bright one.
+    Light,
+    /// Black, white and strong colours.
+    HighContrast,
+}
+
+impl Look {
+    /// All, in the order in which they are offered.
+    pub(crate) const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::HighContrast];
+
+    /// For files and menus.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high contrast",
+        }
+    }
+
+    /// The colours of iced's own widgets.
+    pub(crate) fn theme(self) -> Theme {
+        let palette = match self {
+            Self::Dark => Palette {
+                background: color!(0x17191d),
+                text: color!(0xe8e8e8),
+                primary: color!(0x4da3d9),
+                success: color!(0x00a87a),
+                warning: color!(0xe69f00),
+                danger: color!(0xe0651a),
+            },
+            Self::Light => Palette {
+                background: color!(0xfbfbfc),
+                text: color!(0x16181b),
+                primary: color!(0x0067a3),
+                success: color!(0x00795a),
+                warning: color!(0x9a6500),
+                danger: color!(0xb24700),
+            },
+            Self::HighContrast => Palette {
+                background: color!(0x000000),
+                text: color!(0xffffff),
+                primary: color!(0xffe100),
+                success: color!(0x00ffb7),
+                warning: color!(0xffb000),
+                danger: color!(0xff7a4d),
+            },
+        };
+        Theme::custom(self.name(), palette)
+    }
+
+    /// Colours of curves, those that differ most first.
+    pub(crate) fn curves(self) -> [[u8; 3]; 8] {
+        match self {
+            Self::Light => [
+                [0, 103, 163],
+                [190, 80, 0],
+                [0, 130, 95],
+                [175, 80, 135],
+                [30, 30, 30],
+                [60, 150, 205],
+                [150, 110, 0],
+                [110, 110, 110],
+            ],
+            Self::Dark | Self::HighContrast => [
+                [86, 180, 233],
+                [230, 159, 0],
+                [0, 190, 135],
+                [225, 140, 190],
+                [240, 228, 66],
+                [230, 230, 230],
+                [235, 115, 30],
+                [140, 140, 250],
+            ],
+        }
+    }
+}
+
+impl std::fmt::Display for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A panel that stands out from the ground.
+pub(crate) fn panel(theme: &Theme) -> container::Style {
+    let p = theme.extended_palette();
+    container::Style {
+        background: Some(Background::Color(p.background.weakest.color)),
+        border: Border { color: p.background.strong.color, width: 1.0, radius: 4.0.into() },
+        text_color: Some(theme.palette().text),
+        ..container::Style::default()
+    }
+}
+
+/// A bar along an edge of the window.
+pub(crate) fn bar(theme: &Theme) -> container::Style {
+    let p = theme.extended_palette();
+    container::Style { background: Some(Background::Color(p.background.weak.color)), ..panel(theme) }
+}
+
+/// The recording bar while something is written.
+pub(crate) fn recording(theme: &Theme) -> container::Style {
+    let danger = theme.palette().danger;
+    container::Style {
+        background: Some(Background::Color(Color { a: 0.25, ..danger })),
+        border: Border { color: danger, width: 2.0, radius: 4.0.into() },
+        ..panel(theme)
+    }
+}
+
+/// A warning.
+pub(crate) fn warning(theme: &Theme) -> container::Style {
+    signal(theme, theme.palette().warning)
+}
+
+/// An error.
+pub(crate) fn error(theme: &Theme) -> container::Style {
+    signal(theme, theme.palette().danger)
+}
+
+/// A panel with a rim that speaks.
+fn signal(theme: &Theme, color: Color) -> container::Style {
+    container::Style { border: Border { color, width: 2.0, radius: 4.0.into() }, ..panel(theme) }
+}
+
+/// A tab or an item of a list; `chosen` stands out.
+pub(crate) fn tab(chosen: bool) -> impl Fn(&Theme, button::Status) -> button::Style {
+    move |theme, status| {
+        let p = theme.extended_palette();
+        let hovered = matches!(status, button::Status::Hovered | button::Status::Pressed);
+        let (background, text) = match (chosen, hovered) {
+            (true, _) => (Some(p.primary.base.color), p.primary.base.text),
+            (false, true) => (Some(p.background.strong.color), p.background.strong.text),
+            (false, false) => (None, theme.palette().text),
+        };
+        button::Style {
+            background: background.map(Background::Color),
+            text_color: text,
+            border: Border { radius: 3.0.into(), ..Border::default() },
+            ..button::Style::default()
+        }
+    }
+}
+
+/// A quiet button: the ground's colour, a rim.
+pub(crate) fn quiet(theme: &Theme, status: button::Status) -> button::Style {
+    let p = theme.extended_palette();
+    let text = theme.palette().text;
+    let (background, text_color) = match status {
+        button::Status::Hovered | button::Status::Pressed => (p.background.strong.color, p.background.strong.text),
+        button::Status::Active => (p.background.weak.color, text),
+        button::Status::Disabled => (p.background.weakest.color, Color { a: 0.4, ..text }),
+    };
+    button::Style {
+        background: Some(Background::Color(background)),
+        text_color,
+        border: Border { color: p.background.strong.color, width: 1.0, radius: 3.0.into() },
+        ..button::Style::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contrast ratio of WCAG 2.
+    fn ratio(a: Color, b: Color) -> f32 {
+        let light = |c: Color| {
+            let part = |v: f32| if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
+            0.2126 * part(c.r) + 0.7152 * part(c.g) + 0.0722 * part(c.b)
+        };
+        let (a, b) = (light(a) + 0.05, light(b) + 0.05);
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn text_and_signal_colours_stand_out_from_the_ground_in_every_theme() {
+        for look in Look::ALL {
+            let p = look.theme().palette();
+            let least = if look == Look::HighContrast { 7.0 } else { 4.5 };
+            assert!(ratio(p.text, p.background) >= 7.0);
+            for signal in [p.primary, p.success, p.warning, p.danger] {
+                assert!(ratio(signal, p.background) >= least, "{look}: {signal:?} {}", ratio(signal, p.background));
+            }
+            for [r, g, b] in look.curves() {
+                let c = Color::from_rgb8(r, g, b);
+                assert!(ratio(c, p.background) >= 3.0, "{look}: curve {c:?} {}", ratio(c, p.background));
+            }
+        }
+    }
+}

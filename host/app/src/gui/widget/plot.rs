@@ -1,0 +1,483 @@
+//! A plot of curves with many points: smallest and largest value per pixel column, painted at the screen's own pixels, the
+//! same on both renderers. It takes its data when it is drawn; pan and zoom are told as [`PlotEvent`]s.
+
+pub(crate) mod columns;
+pub(crate) mod view;
+
+use super::picture::{self, PlaceId};
+use super::video::raster::Canvas;
+use columns::{Column, extent, tick_text, ticks};
+pub(crate) use view::{PlotEvent, PlotView, Range, Window};
+
+use iced::advanced::image::Handle;
+use iced::advanced::text::{self, Renderer as _, Text};
+use iced::advanced::widget::{Tree, tree};
+use iced::advanced::{Clipboard, Layout, Renderer as _, Shell, Widget, layout, mouse, renderer};
+use iced::{Color, Element, Event, Length, Point, Rectangle, Size, keyboard, window};
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+/// Curves.
+pub(crate) trait Curves {
+    /// Rises whenever a curve changes.
+    fn revision(&self) -> u64;
+    /// Names and colours, in the order in which they are drawn.
+    fn names(&self) -> Vec<(String, [u8; 3])>;
+    /// First and last place; none without a point.
+    fn domain(&self) -> Option<Range>;
+    /// A curve in pixel columns of equal width over `from..to`.
+    fn columns(&self, curve: usize, from: f64, to: f64, out: &mut [Column]);
+    /// True while more may come.
+    fn is_live(&self) -> bool;
+}
+
+/// How the x axis is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum XAxis {
+    /// Seconds before the newest point.
+    BeforeNow,
+    /// UTC, of x = 0, in ns; x in seconds.
+    Clock(i64),
+    /// Numbers.
+    Number,
+    /// None: the plot below has it.
+    Hidden,
+}
+
+/// How a plot looks; all of it belongs to the screen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PlotLook {
+    /// What is shown.
+    pub(crate) view: PlotView,
+    /// Along.
+    pub(crate) x_axis: XAxis,
+    /// Upwards, with unit.
+    pub(crate) y_name: &'static str,
+    /// The screen's pixels for one of the window's.
+    pub(crate) scale: f32,
+    /// Between two pictures.
+    pub(crate) period: Duration,
+}
+
+const LEFT: f32 = 62.0;
+const BELOW: f32 = 20.0;
+const ABOVE: f32 = 6.0;
+
+/// The widget.
+pub(crate) struct Plot<'a, Message> {
+    curves: Data<'a>,
+    look: PlotLook,
+    on_event: Box<dyn Fn(PlotEvent) -> Message + 'a>,
+}
+
+/// Curves that the screen keeps, or that were put together for this view.
+enum Data<'a> {
+    Kept(&'a dyn Curves),
+    Owned(Box<dyn Curves + 'a>),
+}
+
+impl Data<'_> {
+    fn get(&self) -> &dyn Curves {
+        match self {
+            Data::Kept(c) => *c,
+            Data::Owned(c) => c.as_ref(),
+        }
+    }
+}
+
+impl<'a, Message> Plot<'a, Message> {
+    /// Shows `curves` that were put together for this view.
+    pub(crate) fn owned(
+        curves: impl Curves + 'a,
+        look: PlotLook,
+        on_event: impl Fn(PlotEvent) -> Message + 'a,
+    ) -> Self {
+        Self { curves: Data::Owned(Box::new(curves)), look, on_event: Box::new(on_event) }
+    }
+
+    /// Shows `curves`.
+    pub(crate) fn new(curves: &'a dyn Curves, look: PlotLook, on_event: impl Fn(PlotEvent) -> Message + 'a) -> Self {
+        Self { curves: Data::Kept(curves), look, on_event: Box::new(on_event) }
+    }
+
+    /// Where the curves are.
+    fn area(&self, bounds: Rectangle) -> Rectangle {
+        let below = if self.look.x_axis == XAxis::Hidden { 4.0 } else { BELOW };
+        Rectangle {
+            x: bounds.x + LEFT,
+            y: bounds.y + ABOVE,
+            width: (bounds.width - LEFT - 8.0).max(1.0),
+            height: (bounds.height - ABOVE - below).max(1.0),
+        }
+    }
+}
+
+/// What the widget remembers between views.
+struct State {
+    place: PlaceId,
+    painted: RefCell<Option<Painted>>,
+    at: Option<Point>,
+    pulled: Option<Point>,
+    clicked: Option<Instant>,
+    modifiers: keyboard::Modifiers,
+    next: Option<Instant>,
+}
+
+/// The last picture, what it was made of, and what the axes need.
+struct Painted {
+    key: (u64, PlotLook, (u32, u32), [u8; 6]),
+    handle: Handle,
+    x: Range,
+    y: Range,
+    curves: Vec<Vec<Column>>,
+}
+
+/// Curves, grid and frame in a picture.
+fn paint(
+    curves: &dyn Curves,
+    look: &PlotLook,
+    size: (u32, u32),
+    colors: [u8; 6],
+) -> (Canvas, Range, Range, Vec<Vec<Column>>) {
+    let (ground, grid) = ([colors[0], colors[1], colors[2]], [colors[3], colors[4], colors[5]]);
+    let x = look.view.range(curves.domain());
+    let names = curves.names();
+    let mut all = vec![vec![Column::EMPTY; size.0 as usize]; names.len()];
+    all.iter_mut().enumerate().for_each(|(i, out)| curves.columns(i, x.0, x.1, out));
+    let y = look.view.y.unwrap_or_else(|| fitting(&all));
+    let mut canvas = Canvas::plain(size.0, size.1, ground);
+    let (width, height) = (i64::from(size.0), i64::from(size.1));
+    let unit = (look.scale.round() as i64).max(1);
+    let row = |v: f64| ((y.1 - v) / (y.1 - y.0) * size.1 as f64).clamp(-1e6, 1e6) as i64;
+    for t in ticks(y.0, y.1, n_ticks(size.1 as f32 / look.scale, 24.0)) {
+        canvas.fill(0, row(t), width, unit, grid);
+    }
+    for t in ticks(x.0, x.1, n_ticks(size.0 as f32 / look.scale, 110.0)) {
+        let column = ((t - x.0) / (x.1 - x.0) * size.0 as f64) as i64;
+        canvas.fill(column, 0, unit, height, grid);
+    }
+    for (columns, (_, color)) in all.iter().zip(&names) {
+        let mut before: Option<(i64, i64)> = None;
+        for (c, column) in columns.iter().enumerate() {
+            if column.is_empty() {
+                before = None;
+                continue;
+            }
+            let (mut top, mut bottom) = (row(f64::from(column.max)), row(f64::from(column.min)));
+            // Joined to the column before, so that a steep curve has no holes.
+            if let Some((t, b)) = before {
+                (top, bottom) = (top.min(b), bottom.max(t));
+            }
+            before = Some((row(f64::from(column.max)), row(f64::from(column.min))));
+            canvas.fill(c as i64, top, 1, (bottom - top + unit).max(unit), *color);
+        }
+    }
+    canvas.outline((0, 0, width, height), unit, 0, grid);
+    (canvas, x, y, all)
+}
+
+/// A range that shows all, with some air.
+fn fitting(all: &[Vec<Column>]) -> Range {
+    let whole = all.iter().filter_map(|c| extent(c)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (min, max) = whole.map_or((0.0, 1.0), |(a, b)| (f64::from(a), f64::from(b)));
+    let air = ((max - min) * 0.06).max(max.abs() * 1e-6).max(1e-9);
+    (min - air, max + air)
+}
+
+fn n_ticks(pixels: f32, each: f32) -> usize {
+    (pixels / each).max(2.0) as usize
+}
+
+/// A time before the newest point, or a clock time, or a number.
+fn x_text(axis: XAxis, value: f64, newest: f64, all: &[f64]) -> String {
+    match axis {
+        XAxis::BeforeNow => {
+            let shifted: Vec<f64> = all.iter().map(|t| t - newest).collect();
+            format!("{} s", tick_text(value - newest, &shifted))
+        }
+        XAxis::Clock(zero_ns) => {
+            let ns = zero_ns.saturating_add((value * 1e9) as i64);
+            let of_day = ns.rem_euclid(86_400 * 1_000_000_000) / 1_000_000;
+            let (h, m, s, ms) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60, of_day % 1000);
+            let fine = all.len() > 1 && all[1] - all[0] < 1.0;
+            if fine { format!("{h:02}:{m:02}:{s:02}.{ms:03}") } else { format!("{h:02}:{m:02}:{s:02}") }
+        }
+        XAxis::Number => tick_text(value, all),
+        XAxis::Hidden => String::new(),
+    }
+}
+
+impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message> {
+    fn tag(&self) -> tree::Tag {
+        tree::Tag::of::<State>()
+    }
+
+    fn state(&self) -> tree::State {
+        tree::State::new(State {
+            place: PlaceId::unique(),
+            painted: RefCell::new(None),
+            at: None,
+            pulled: None,
+            clicked: None,
+            modifiers: keyboard::Modifiers::default(),
+            next: None,
+        })
+    }
+
+    fn size(&self) -> Size<Length> {
+        Size::new(Length::Fill, Length::Fill)
+    }
+
+    fn layout(&mut self, _: &mut Tree, _: &iced::Renderer, limits: &layout::Limits) -> layout::Node {
+        layout::atomic(limits, Length::Fill, Length::Fill)
+    }
+
+    fn update(
+        &mut self,
+        tree: &mut Tree,
+        event: &Event,
+        layout: Layout<'_>,
+        cursor: mouse::Cursor,
+        _renderer: &iced::Renderer,
+        _clipboard: &mut dyn Clipboard,
+        shell: &mut Shell<'_, Message>,
+        _viewport: &Rectangle,
+    ) {
+        let state = tree.state.downcast_mut::<State>();
+        let area = self.area(layout.bounds());
+        let shown = state.painted.borrow().as_ref().map(|p| (p.x, p.y));
+        match event {
+            Event::Window(window::Event::RedrawRequested(now)) if self.curves.get().is_live() => {
+                let next = state.next.map_or(*now, |n| n + self.look.period).max(*now);
+                state.next = Some(next);
+                shell.request_redraw_at(next.max(*now + self.look.period / 4));
+            }
+            Event::Keyboard(keyboard::Event::ModifiersChanged(m)) => state.modifiers = *m,
+            Event::Mouse(mouse::Event::CursorMoved { position }) => {
+                let was = state.at;
+                state.at = area.contains(*position).then_some(*position);
+                if let (Some(from), Some(shown)) = (state.pulled, shown) {
+                    let by = (position.x - from.x) / area.width;
+                    let up = (from.y - position.y) / area.height;
+                    state.pulled = Some(*position);
+                    shell.publish((self.on_event)(PlotEvent::Panned { by: (by.into(), up.into()), shown }));
+                    shell.capture_event();
+                }
+                if was != state.at {
+                    shell.request_redraw();
+                }
+            }
+            Event::Mouse(mouse::Event::CursorLeft) => state.at = None,
+            Event::Mouse(_) if cursor.is_levitating() => {}
+            Event::Mouse(mouse::Event::ButtonPressed(mouse::Button::Left)) if state.at.is_some() => {
+                let now = Instant::now();
+                let twice = state.clicked.is_some_and(|c| now - c < Duration::from_millis(350));
+                state.clicked = Some(now);
+                if twice {
+                    shell.publish((self.on_event)(PlotEvent::Reset));
+                } else {
+                    state.pulled = state.at;
+                }
+                shell.capture_event();
+            }
+            Event::Mouse(mouse::Event::ButtonReleased(mouse::Button::Left)) => state.pulled = None,
+            Event::Mouse(mouse::Event::WheelScrolled { delta }) => {
+                let (Some(at), Some(shown)) = (state.at, shown) else { return };
+                let steps = match delta {
+                    mouse::ScrollDelta::Lines { x, y } => x + y,
+                    mouse::ScrollDelta::Pixels { x, y } => (x + y) / 50.0,
+                };
+                let factor = 1.25_f64.powf(steps.into());
+                let (x, up) = ((at.x - area.x) / area.width, 1.0 - (at.y - area.y) / area.height);
+                shell.publish((self.on_event)(if state.modifiers.command() {
+                    PlotEvent::ZoomedY { at: up.into(), factor, shown: shown.1 }
+                } else {
+                    PlotEvent::ZoomedX { at: x.into(), factor, shown: shown.0 }
+                }));
+                shell.capture_event();
+            }
+            _ => {}
+        }
+    }
+
+    fn mouse_interaction(
+        &self,
+        tree: &Tree,
+        layout: Layout<'_>,
+        cursor: mouse::Cursor,
+        _viewport: &Rectangle,
+        _renderer: &iced::Renderer,
+    ) -> mouse::Interaction {
+        let state = tree.state.downcast_ref::<State>();
+        match (state.pulled, cursor.is_over(self.area(layout.bounds()))) {
+            (Some(_), _) => mouse::Interaction::Grabbing,
+            (None, true) => mouse::Interaction::Crosshair,
+            _ => mouse::Interaction::default(),
+        }
+    }
+
+    fn draw(
+        &self,
+        tree: &Tree,
+        renderer: &mut iced::Renderer,
+        theme: &iced::Theme,
+        _style: &renderer::Style,
+        layout: Layout<'_>,
+        _cursor: mouse::Cursor,
+        _viewport: &Rectangle,
+    ) {
+        let (bounds, state) = (layout.bounds(), tree.state.downcast_ref::<State>());
+        let area = self.area(bounds);
+        let scale = self.look.scale;
+        let size = ((area.width * scale).round() as u32, (area.height * scale).round() as u32);
+        if size.0 < 2 || size.1 < 2 {
+            return;
+        }
+        let palette = theme.extended_palette();
+        let (ground, grid) = (palette.background.base.color.into_rgba8(), palette.background.strong.color.into_rgba8());
+        let colors = [ground[0], ground[1], ground[2], grid[0], grid[1], grid[2]];
+        let key = (self.curves.get().revision(), self.look, size, colors);
+        let mut painted = state.painted.borrow_mut();
+        if painted.as_ref().is_none_or(|p| p.key != key) {
+            let (canvas, x, y, curves) = paint(self.curves.get(), &self.look, size, colors);
+            *painted = Some(Painted { key, handle: Handle::from_rgba(size.0, size.1, canvas.rgba), x, y, curves });
+        }
+        let Some(p) = painted.as_ref() else { return };
+        picture::draw(renderer, state.place, &p.handle, area);
+        let text = theme.palette().text;
+        renderer.with_layer(bounds, |renderer| {
+            self.axes(renderer, bounds, area, p, text);
+            self.names(renderer, bounds, area, p, state.at);
+            if let Some(at) = state.at {
+                let line = Rectangle { x: at.x, width: 1.0, ..area };
+                renderer.fill_quad(renderer::Quad { bounds: line, ..Default::default() }, Color { a: 0.6, ..text });
+            }
+            if self.curves.get().domain().is_none() {
+                super::video::centred(renderer, area, "no points yet", text);
+            }
+        });
+    }
+}
+
+impl<Message> Plot<'_, Message> {
+    fn axes(&self, renderer: &mut iced::Renderer, clip: Rectangle, area: Rectangle, p: &Painted, color: Color) {
+        let y_ticks = ticks(p.y.0, p.y.1, n_ticks(area.height, 24.0));
+        for t in &y_ticks {
+            let y = area.y + ((p.y.1 - t) / (p.y.1 - p.y.0)) as f32 * area.height;
+            let at = Point::new(area.x - 5.0, y);
+            write(renderer, clip, &tick_text(*t, &y_ticks), at, (text::Alignment::Right, 0.5), color);
+        }
+        write(renderer, clip, self.look.y_name, Point::new(clip.x + 2.0, clip.y), (text::Alignment::Left, 0.0), color);
+        let x_ticks = ticks(p.x.0, p.x.1, n_ticks(area.width, 110.0));
+        let newest = self.curves.get().domain().map_or(p.x.1, |d| d.1);
+        for t in x_ticks.iter().filter(|_| self.look.x_axis != XAxis::Hidden) {
+            let x = area.x + ((t - p.x.0) / (p.x.1 - p.x.0)) as f32 * area.width;
+            let at = Point::new(x, area.y + area.height + 3.0);
+            let content = x_text(self.look.x_axis, *t, newest, &x_ticks);
+            write(renderer, clip, &content, at, (text::Alignment::Center, 0.0), color);
+        }
+    }
+
+    /// Which curve is which, and its value under the cursor.
+    fn names(&self, renderer: &mut iced::Renderer, clip: Rectangle, area: Rectangle, p: &Painted, at: Option<Point>) {
+        let column = at.map(|a| ((a.x - area.x) * self.look.scale) as usize);
+        let mut x = area.x + 8.0;
+        for ((name, color), columns) in self.curves.get().names().iter().zip(&p.curves) {
+            let value = column.and_then(|c| columns.get(c)).filter(|c| !c.is_empty());
+            let value = value.map_or_else(String::new, |c| {
+                if c.min == c.max { format!(" {:.1}", c.min) } else { format!(" {:.1}…{:.1}", c.min, c.max) }
+            });
+            let content = format!("{name}{value}");
+            let width = 7.2 * content.chars().count() as f32 + 14.0;
+            if x + width > area.x + area.width {
+                break;
+            }
+            let color = Color::from_rgb8(color[0], color[1], color[2]);
+            write(renderer, clip, &content, Point::new(x, area.y + 4.0), (text::Alignment::Left, 0.0), color);
+            x += width;
+        }
+    }
+}
+
+/// One short line; `align` is horizontal, and the part of its height that lies above.
+fn write(
+    renderer: &mut iced::Renderer,
+    clip: Rectangle,
+    content: &str,
+    at: Point,
+    align: (text::Alignment, f32),
+    color: Color,
+) {
+    let align_y = if align.1 > 0.0 { iced::alignment::Vertical::Center } else { iced::alignment::Vertical::Top };
+    let text = Text {
+        content: content.to_owned(),
+        bounds: Size::new(400.0, 16.0),
+        size: 12.0.into(),
+        line_height: text::LineHeight::default(),
+        font: renderer.default_font(),
+        align_x: align.0,
+        align_y,
+        shaping: text::Shaping::default(),
+        wrapping: text::Wrapping::None,
+    };
+    renderer.fill_text(text, at, color, clip.expand(1.0));
+}
+
+impl<'a, Message: 'a> From<Plot<'a, Message>> for Element<'a, Message> {
+    fn from(plot: Plot<'a, Message>) -> Self {
+        Element::new(plot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ramp;
+
+    impl Curves for Ramp {
+        fn revision(&self) -> u64 {
+            0
+        }
+        fn names(&self) -> Vec<(String, [u8; 3])> {
+            vec![("ramp".into(), [255, 0, 0])]
+        }
+        fn domain(&self) -> Option<Range> {
+            Some((0.0, 10.0))
+        }
+        fn columns(&self, _: usize, from: f64, to: f64, out: &mut [Column]) {
+            columns::columns(&[0.0, 10.0], &[0.0, 10.0], from, to, out);
+        }
+        fn is_live(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_ramp_goes_from_the_lower_left_to_the_upper_right_without_a_hole() {
+        let look = PlotLook {
+            view: PlotView { x: Window::All, y: Some((0.0, 10.0)) },
+            x_axis: XAxis::Number,
+            y_name: "",
+            scale: 1.0,
+            period: Duration::ZERO,
+        };
+        let (canvas, x, y, _) = paint(&Ramp, &look, (50, 100), [0; 6]);
+        assert_eq!((x, y), ((0.0, 10.0), (0.0, 10.0)));
+        let red = |x: usize, y: usize| canvas.rgba[4 * (y * 50 + x)] == 255;
+        let rows: Vec<Vec<usize>> = (1..49).map(|x| (0..100).filter(|&y| red(x, y)).collect()).collect();
+        for pair in rows.windows(2) {
+            assert!(pair[1][0] < pair[0][0], "it rises");
+            assert!(*pair[1].last().unwrap() + 1 >= pair[0][0], "no hole");
+        }
+        assert!(rows[0][0] > 90 && rows[47][0] < 10);
+    }
+
+    #[test]
+    fn times_are_written_before_now_or_by_the_clock() {
+        assert_eq!(x_text(XAxis::BeforeNow, 95.0, 100.0, &[90.0, 95.0]), "-5 s");
+        let noon = 1_700_000_000_000_000_000 / 86_400_000_000_000 * 86_400_000_000_000 + 43_200_000_000_000;
+        assert_eq!(x_text(XAxis::Clock(noon), 61.0, 0.0, &[60.0, 61.0]), "12:01:01");
+        assert_eq!(x_text(XAxis::Clock(noon), 0.25, 0.0, &[0.25, 0.5]), "12:00:00.250");
+    }
+}
