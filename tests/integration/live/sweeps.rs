@@ -192,6 +192,23 @@ fn a_saved_table_is_loaded_again_and_tells_how_good_it_is() {
 }
 
 #[test]
+fn a_sweep_in_both_directions_tells_how_far_the_way_back_is_off() {
+    let bench = Bench::ready(&[], &[]);
+    bench.sweep(SweepRequest { both_directions: true, ..request(-1800.0, 100.0, -1400.0, 4) });
+    let view = bench.end_of_sweep();
+    assert_eq!((view.phase, view.steps, view.frames_done), (SweepPhase::Done, 10, 40), "{:?}", view.failure);
+    let snapshot = bench.client.snapshot();
+    let verdict = snapshot.events.iter().rev().find_map(|e| match &e.kind {
+        EventKind::SweepEnded { verdict, .. } => Some(verdict.clone()),
+        _ => None,
+    });
+    // The simulated stage has none: what is told is what tables and noise leave.
+    let verdict = verdict.expect("the end of the sweep is told");
+    let off = verdict.split("on the way back z is ").nth(1).and_then(|t| t.split(' ').next()).expect(&verdict);
+    assert!(off.parse::<f64>().is_ok_and(|h| h.abs() < RMS_NM), "{verdict}");
+}
+
+#[test]
 fn rois_are_frozen_while_frames_are_taken_even_if_beads_are_moved() {
     let bench = Bench::ready(&[], &[]);
     bench.sweep(request(-1800.0, 100.0, -1200.0, 20));
@@ -222,6 +239,7 @@ fn a_sweep_that_cannot_work_is_refused_with_the_reason() {
     refused("limits: -10000 … 10000 nm", &request(0.0, 1000.0, 11_000.0, 5));
     refused("leads away", &request(0.0, -10.0, 100.0, 5));
     refused("0 frames per step", &request(0.0, 10.0, 100.0, 0));
+    refused("recorded by the data mode", &SweepRequest { keep_rois: true, ..usual.clone() });
     bench.ask(StageCommand::SetWindow { stage: "focus".into(), axis: 0, min: -100.0, max: 100.0 });
     refused("window of this session: -100 … 100 nm", &usual);
     bench.ask(StageCommand::SetWindow { stage: "focus".into(), axis: 0, min: -1000.0, max: 1000.0 });

@@ -181,6 +181,24 @@ impl Sweep {
         self.tracks.weights.truncate(n * n_bins);
     }
 
+    /// Takes the entries from `n` on out, into a sweep of their own.
+    pub(crate) fn split_off(&mut self, n: usize) -> Self {
+        let n = n.min(self.len());
+        let (n_px, n_bins) = (self.px_per_roi(), self.tracks.n_bins);
+        let mut rest = self.without_entries();
+        rest.pixels = match &mut self.pixels {
+            Store::U8(p) => Store::U8(p.split_off(n * n_px)),
+            Store::U16(p) => Store::U16(p.split_off(n * n_px)),
+        };
+        rest.beads = self.beads.split_off(n);
+        rest.frames = self.frames.split_off(n);
+        rest.focus_nm = self.focus_nm.split_off(n);
+        rest.tracks.fixes = self.tracks.fixes.split_off(n);
+        rest.tracks.profiles = self.tracks.profiles.split_off(n * n_bins);
+        rest.tracks.weights = self.tracks.weights.split_off(n * n_bins);
+        rest
+    }
+
     /// One of the same kind, without entries.
     pub(crate) fn without_entries(&self) -> Self {
         Self::new(self.tracker.clone(), self.layout, self.config)

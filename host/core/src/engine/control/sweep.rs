@@ -268,6 +268,11 @@ fn check_numbers(request: &SweepRequest) -> Result<(), Refusal> {
     if !(1..=100_000).contains(&request.frames_per_step) {
         return refuse(format!("{} frames per step; 1 to 100000 are possible", request.frames_per_step));
     }
+    if request.keep_rois {
+        let cause = "pixels are recorded by the data mode, not by the sweep";
+        let mend = "choose the mode track_and_roi_video, start a recording, and sweep without keep_rois";
+        return Err(Refusal::new(RefusalKind::Invalid, "cannot keep the ROIs of this sweep", cause, mend));
+    }
     for (name, value, max) in [
         ("tolerance_nm", request.tolerance_nm, 1e6),
         ("settle_ms", request.settle_ms, 600_000.0),

@@ -20,9 +20,10 @@ pub(crate) struct SweepTables {
     per_bead: Vec<BuiltTable>,
     average: BuiltTable,
     rejected: Vec<(u32, String)>,
+    hysteresis_nm: Option<f64>,
 }
 
-/// Builds them from the frames of the way there; those of the way back stay held out.
+/// Builds them from the frames of the way there; those of the way back tell the hysteresis.
 pub(crate) fn make_tables(
     mut sweep: Sweep,
     swept: &Swept,
@@ -30,7 +31,7 @@ pub(crate) fn make_tables(
     optics: &Optics,
     cancel: &CancelToken,
 ) -> Result<SweepTables, Refusal> {
-    sweep.truncate(swept.way_back);
+    let way_back = sweep.split_off(swept.way_back);
     let mut rejected: Vec<(u32, String)> =
         swept.lost.iter().map(|(bead, at)| (*bead, format!("it was lost at {at} nm"))).collect();
     for quality in judge_beads(&sweep) {
@@ -53,8 +54,34 @@ pub(crate) fn make_tables(
     let without = rejected.iter().map(|r| r.0).collect();
     let mut all = build_tables(&sweep, &strategy, &options(without, true, cancel))?;
     let average = of_bead(all.remove(0), None);
+    let hysteresis_nm = hysteresis_nm(&way_back, &per_bead)?;
     let settings = zlut_settings(sweep.tracker(), &strategy, sweep.layout(), sweep.config(), optics);
-    Ok(SweepTables { strategy, settings, created_utc: utc_text(utc_now_ns()), per_bead, average, rejected })
+    Ok(SweepTables {
+        strategy,
+        settings,
+        created_utc: utc_text(utc_now_ns()),
+        per_bead,
+        average,
+        rejected,
+        hysteresis_nm,
+    })
+}
+
+/// How much higher z is found on the way back than the stage says, mean over beads and frames; None of a sweep that did not
+/// go back.
+fn hysteresis_nm(way_back: &Sweep, per_bead: &[BuiltTable]) -> Result<Option<f64>, Refusal> {
+    let mut differences = Vec::new();
+    for table in per_bead {
+        let of_bead = |i: &usize| Some(way_back.beads()[*i]) == table.bead && way_back.has_position(*i);
+        let entries: Vec<usize> = (0..way_back.len()).filter(of_bead).collect();
+        if entries.is_empty() {
+            continue;
+        }
+        let found = way_back.look_up(&entries, &table.table)?;
+        let difference = |(i, fix): (&usize, &tetherscope_loader::Fix)| fix.z_nm - way_back.focus_nm()[*i];
+        differences.extend(entries.iter().zip(&found).map(difference).filter(|d| d.is_finite()));
+    }
+    Ok((!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64))
 }
 
 fn options(without: Vec<u32>, one_table: bool, cancel: &CancelToken) -> TableOptions {
@@ -117,7 +144,11 @@ impl SweepTables {
     /// One line: how many beads, and what is said of the table from all of them.
     pub(crate) fn verdict(&self) -> String {
         let (n, out) = (self.per_bead.len(), self.rejected.len());
-        format!("{n} beads have a table, {out} were left out; from all: {}", self.average.bias.verdict.sentence)
+        let back = self
+            .hysteresis_nm
+            .map_or_else(String::new, |h| format!("; on the way back z is {h:+.2} nm off on average"));
+        let from_all = &self.average.bias.verdict.sentence;
+        format!("{n} beads have a table, {out} were left out; from all: {from_all}{back}")
     }
 
     /// What clients see: each bead's, then the one from all.
