@@ -5,27 +5,31 @@
 //! likes. Everything here derives serde: a log of commands can be replayed, and a line of JSON is a command. Nothing here
 //! knows a thread of the engine, a widget or a file format.
 
+mod answer;
 mod client;
 mod command;
 mod event;
+mod health;
 mod refusal;
 mod snapshot;
+mod sweep;
 mod trace;
 
+pub use answer::{Answer, FoundBead, ProfileAnswer, Reply};
 pub use client::{Client, ClientId, Message, Picture, PicturePixels, RequestId};
 pub(crate) use client::{Hub, Request};
 pub use command::{
-    Answer, BatchLimits, BeadRole, BeadsCommand, CameraCommand, Captured, Command, DataMode, EngineCommand, FoundBead,
-    MethodChoice, NewRoi, ParameterText, ProfileAnswer, RecordingCommand, RecordingRequest, Reply, StageCommand,
-    SweepCommand, SweepPositions, SweepRequest, SweepWhich, TrackingCommand, ZlutCommand,
+    BatchLimits, BeadRole, BeadsCommand, CameraCommand, Captured, Command, DataMode, EngineCommand, MethodChoice,
+    NewRoi, ParameterText, RecordingCommand, RecordingRequest, StageCommand, TrackingCommand, ZlutCommand,
 };
 pub use event::{Event, EventKind, Severity};
+pub use health::{DropCount, HealthView, LatencyView, LedgerView, StageLedger};
 pub use refusal::{Refusal, RefusalKind};
 pub(crate) use snapshot::nan_as_null_one;
 pub use snapshot::{
-    AxisView, BeadView, CameraState, CameraView, DropCount, FormatView, HealthView, LatencyView, LedgerView,
-    MethodView, NewestRow, RecordingState, RecordingView, SettingView, Snapshot, StageLedger, StageView, SweepPhase,
-    SweepView, TableView, TrackingView, Warning, ZlutView,
+    AxisView, BeadView, CameraState, CameraView, FormatView, MethodView, NewestRow, RecordingState, RecordingView,
+    SettingView, Snapshot, StageView, SweepPhase, SweepView, TableView, TrackingView, Warning, ZlutView,
 };
+pub use sweep::{SweepCommand, SweepPositions, SweepRequest, SweepWhich};
 pub(crate) use trace::Traces;
 pub use trace::{MinMax, Trace, TraceColumn, TraceQuery};

@@ -2,7 +2,8 @@
 //! other. A client that does not look costs nobody anything: events are kept for a while and then forgotten (their numbers
 //! show it), replies wait for who asked, a picture is only made when somebody looked at the last one.
 
-use super::command::{Answer, Command, Reply};
+use super::answer::{Answer, Reply};
+use super::command::Command;
 use super::event::{Event, EventKind, Severity};
 use super::refusal::{Refusal, RefusalKind};
 use super::snapshot::Snapshot;

@@ -1,8 +1,8 @@
-//! What a client may ask for, by area, and what it gets back. Every command has exactly one reply.
+//! What a client may ask for, by area; sweeps stand in [`sweep`](super::sweep), what comes back in
+//! [`answer`](super::answer). Every command has exactly one reply.
 
-use super::client::{ClientId, RequestId};
-use super::refusal::Refusal;
-use super::snapshot::SettingView;
+use super::client::RequestId;
+use super::sweep::SweepCommand;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -322,103 +322,6 @@ pub enum StageCommand {
     },
 }
 
-/// Where a sweep stops.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SweepPositions {
-    /// Evenly; `stop` must lie on the grid.
-    Range {
-        /// First position.
-        start_nm: f64,
-        /// Step, with its sign.
-        step_nm: f64,
-        /// Last position.
-        stop_nm: f64,
-    },
-    /// As listed.
-    List {
-        /// Positions.
-        positions_nm: Vec<f64>,
-    },
-}
-
-/// A sweep.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SweepRequest {
-    /// Where.
-    pub positions: SweepPositions,
-    /// Frames of each bead at each position.
-    pub frames_per_step: u32,
-    /// The position counts as reached within this.
-    #[serde(default = "tolerance_nm")]
-    pub tolerance_nm: f64,
-    /// … for so long.
-    #[serde(default = "settle_ms")]
-    pub settle_ms: f64,
-    /// A step that takes longer fails.
-    #[serde(default = "step_timeout_s")]
-    pub step_timeout_s: f64,
-    /// Sweep back too, to measure hysteresis.
-    #[serde(default)]
-    pub both_directions: bool,
-    /// Builds the tables.
-    pub strategy: MethodChoice,
-    /// Keep ROI stacks in the recording too.
-    #[serde(default)]
-    pub keep_rois: bool,
-}
-
-fn tolerance_nm() -> f64 {
-    10.0
-}
-
-fn settle_ms() -> f64 {
-    50.0
-}
-
-fn step_timeout_s() -> f64 {
-    30.0
-}
-
-/// Which tables of a finished sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SweepWhich {
-    /// A table for each bead.
-    PerBead,
-    /// One of a bead, for all beads.
-    Bead(u32),
-    /// One from all beads that were not rejected, for all beads.
-    Average,
-}
-
-/// Commands about sweeps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SweepCommand {
-    /// Starts. The reply says that it runs; events and snapshot tell the rest.
-    Start(SweepRequest),
-    /// Ends it; the stage returns to where it was.
-    Cancel,
-    /// Goes on after a step that failed.
-    Resume,
-    /// Writes tables of the finished sweep.
-    Save {
-        /// New `.zlut` file.
-        path: PathBuf,
-        /// Which.
-        which: SweepWhich,
-    },
-    /// Uses tables of the finished sweep from the next frame on.
-    Use {
-        /// Which.
-        which: SweepWhich,
-    },
-    /// Forgets the finished sweep.
-    Discard,
-}
-
 /// A recording to be.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -490,79 +393,10 @@ pub enum EngineCommand {
     Shutdown,
 }
 
-/// A bead that a finder found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FoundBead {
-    /// Middle, in the frame.
-    pub x_px: f64,
-    /// Middle, in the frame.
-    pub y_px: f64,
-    /// 0 to 1, 1 is best.
-    pub score: f64,
-    /// Flags.
-    pub flags: u32,
-    /// Top-left pixel of a ROI round it; none if that is cut by the frame's edge.
-    pub roi: Option<NewRoi>,
-}
-
-/// A profile of one bead in one frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProfileAnswer {
-    /// Frame.
-    pub frame: u64,
-    /// Bead.
-    pub bead: u32,
-    /// Radius of the first bin.
-    pub first_radius_px: f64,
-    /// Radius from bin to bin.
-    pub step_px: f64,
-    /// Values; NaN (null in JSON) is an empty bin.
-    #[serde(with = "super::snapshot::nan_as_null")]
-    pub values: Vec<f64>,
-    /// z of the plane nearest to the bead's z; none without Z-LUT or z.
-    pub plane_z_nm: Option<f64>,
-    /// That plane's profile; empty without.
-    #[serde(with = "super::snapshot::nan_as_null")]
-    pub plane: Vec<f64>,
-}
-
-/// What a command gives back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Done. `from_frame` is the first frame that it holds for, where there is one.
-    Done {
-        /// Frame.
-        from_frame: Option<u64>,
-    },
-    /// Ids of new beads.
-    Beads(Vec<u32>),
-    /// Settings after a change.
-    Settings(Vec<SettingView>),
-    /// What a finder found, the surest first, with the threshold that the finder suggests.
-    Found(Vec<FoundBead>),
-    /// Bins of a profile.
-    ProfileLength(u32),
-    /// A profile.
-    Profile(ProfileAnswer),
-    /// A file or folder that was made.
-    Path(PathBuf),
-}
-
-/// The one reply to a command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
-    /// Who asked.
-    pub client: ClientId,
-    /// What it asked.
-    pub request: RequestId,
-    /// Answer or refusal.
-    pub result: Result<Answer, Refusal>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::SweepWhich;
 
     #[test]
     fn a_command_is_one_line_of_json_that_reads_back() {
@@ -589,13 +423,5 @@ mod tests {
     fn an_unknown_command_is_refused_with_its_name() {
         let error = serde_json::from_str::<Command>(r#"{"area": "beads", "do": {"explode": {}}}"#).unwrap_err();
         assert!(error.to_string().contains("explode"), "{error}");
-    }
-
-    #[test]
-    fn a_sweep_says_only_what_differs_from_the_usual() {
-        let text = r#"{"positions": {"range": {"start_nm": 0, "step_nm": 100, "stop_nm": 500}}, "frames_per_step": 10,
-                       "strategy": {"method": "zlut.spline"}}"#;
-        let sweep: SweepRequest = serde_json::from_str(text).unwrap();
-        assert_eq!((sweep.tolerance_nm, sweep.settle_ms, sweep.step_timeout_s), (10.0, 50.0, 30.0));
     }
 }
