@@ -4,6 +4,7 @@ mod acquire;
 mod bench;
 mod camera;
 mod check;
+mod command_log;
 mod config;
 mod demo;
 mod find;

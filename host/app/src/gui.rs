@@ -14,6 +14,7 @@ mod rois;
 mod screen;
 #[cfg(test)]
 mod still;
+mod texts;
 mod theme;
 mod traces;
 mod widget;
@@ -22,6 +23,7 @@ mod words;
 use app::App;
 pub(crate) use app::Session;
 pub(crate) use pictures::make as pictures;
+pub(crate) use preferences::Preferences;
 pub(crate) use renderer::{Renderer, settle};
 use std::sync::Mutex;
 

@@ -99,6 +99,11 @@ impl RigFile {
         }
     }
 
+    /// Its file; none if nobody wrote one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// True if a person wrote it.
     pub(crate) fn is_a_file(&self) -> bool {
         self.path.is_some()

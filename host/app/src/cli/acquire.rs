@@ -1,11 +1,11 @@
 //! `tetherscope acquire`: an experiment from a rig, without a window. It watches and reports; everything is done by the
 //! engine, on commands that any other client could give.
 
-mod command_log;
 mod report;
 mod status;
 mod watch;
 
+use super::command_log;
 use super::live::Session;
 use super::{CommandResult, Context};
 use crate::log_file;

@@ -1,25 +1,37 @@
 //! `tetherscope gui`, and `tetherscope` alone: starts the engine and opens the window on it.
 
 use super::output::{Ending, Output};
-use super::{CommandResult, Context};
-use crate::gui::{self, Renderer, Session};
+use super::{CommandResult, Context, command_log};
+use crate::gui::{self, Preferences, Renderer, Session};
+use crate::rig_file::RigFile;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tetherscope_core::loader::{Kind, Registry, Value};
 use tetherscope_core::{Engine, EngineOptions, Optics, RunError};
 
 /// Open the window: see, mark, track, record
 ///
-/// `tetherscope` alone does the same. It opens the camera and the tracker that were used last, or the simulated camera.
+/// `tetherscope` alone does the same. It opens the rig that was used last; without one, the camera and the tracker that
+/// were used last, or the simulated camera.
 #[derive(clap::Args, Default)]
 pub(crate) struct Gui {
     /// What draws
     #[arg(long, value_enum, default_value_t)]
     renderer: Renderer,
-    /// Size of a pixel in the sample, in nm; without it the simulated camera's
-    #[arg(long, value_name = "NM")]
+    /// The rig (see `tetherscope config example`); it is opened the next time too, until another is given or the window
+    /// forgets it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Size of a pixel in the sample, in nm, where no rig says it; without it the simulated camera's
+    #[arg(long, value_name = "NM", conflicts_with = "config")]
     nm_per_px: Option<f64>,
+    /// Write every command that changed something, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    log_commands: Option<PathBuf>,
+    /// Keep all that is to be read in the window in this file, for tests
+    #[arg(long, value_name = "FILE", hide = true)]
+    write_texts: Option<PathBuf>,
     /// Write pictures of every screen into this folder, with the simulated camera, and open no window
     #[arg(long, value_name = "DIR")]
     screenshots: Option<PathBuf>,
@@ -40,8 +52,29 @@ impl Gui {
 
     fn open(self, context: &Context) -> CommandResult {
         let registry = Arc::new(context.registry()?);
-        let nm_per_px = self.nm_per_px.unwrap_or_else(|| simulated_nm_per_px(&registry));
-        let engine = Engine::start(registry.clone(), EngineOptions::new(Optics::new(nm_per_px)))?;
+        let (preferences, mut told) =
+            if self.screenshots.is_none() { Preferences::of_user() } else { Default::default() };
+        let rig = match (&self.config, preferences.rig()) {
+            (Some(path), _) => Some(RigFile::usable(Some(path), &registry)?),
+            (None, Some(last)) if self.nm_per_px.is_none() => match RigFile::usable(Some(last), &registry) {
+                Ok(rig) => Some(rig),
+                // It may have gone since: the window opens all the same, and says so.
+                Err(e) => {
+                    told.push(format!("{e}\nthe rig that was used last is not opened; Settings can forget it"));
+                    None
+                }
+            },
+            _ => None,
+        };
+        let mut options = match &rig {
+            Some(file) => file.rig.engine_options(),
+            None => {
+                let nm_per_px = self.nm_per_px.unwrap_or_else(|| simulated_nm_per_px(&registry));
+                EngineOptions::new(Optics::new(nm_per_px))
+            }
+        };
+        options.command_log = self.log_commands.as_deref().map(command_log::write_to).transpose()?;
+        let engine = Engine::start(registry.clone(), options)?;
         let link = Arc::new(engine.client("window"));
         if let Some(folder) = &self.screenshots {
             let files = gui::pictures(&link, &registry, folder)?;
@@ -49,7 +82,15 @@ impl Gui {
             let json = json!({"pictures": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>()});
             return Ok((Output { text, json }, Ending::Fine));
         }
-        gui::run(Session::new(link, registry)).map_err(|e| {
+        let mut session = Session::new(link, registry, preferences);
+        session.told = told;
+        session.texts = self.write_texts;
+        if let Some(file) = rig {
+            session.first = file.rig.setup().map_err(|p| file.error(p))?.into_iter().map(|s| s.command).collect();
+            session.first.extend(file.rig.find_step().map(|s| s.command));
+            session.rig = Some((file.path().map(Path::to_owned).unwrap_or_default(), file.rig));
+        }
+        gui::run(session).map_err(|e| {
             let mend = "try `tetherscope gui --renderer cpu`; everything else works without a window";
             RunError::refused("cannot open the window", e.to_string(), mend)
         })?;
@@ -69,7 +110,7 @@ fn a_display() -> Result<(), RunError> {
     Err(RunError::refused(
         "cannot open the window",
         "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
-        "start it on a desktop; `tetherscope --help` shows what works without one",
+        "start it on a desktop; without one `tetherscope acquire` tracks and records, and `tetherscope --help` lists the rest",
     ))
 }
 

@@ -2,6 +2,9 @@
 //! nothing about the experiment.
 
 mod closing;
+mod disk;
+mod hear;
+mod opening;
 mod snapshot_png;
 #[cfg(test)]
 mod tests;
@@ -9,25 +12,22 @@ mod view;
 
 use super::Screen;
 use super::keymap::{self, Deed};
-use super::link::{Act, Asked, FormId, Link};
+use super::link::{Act, Asked, Link};
 use super::notices::{Notices, NoticesMessage, Weight};
 use super::preferences::Preferences;
 use super::screen::{Context, live, plugins, recordings, settings, zlut};
+use super::texts::{self, Seen, Texts};
 use super::widget::beads::BeadsMessage;
 use iced::keyboard::{Key, Modifiers, key::Named};
 use iced::{Subscription, Task, keyboard, window};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tetherscope_core::control::{
-    self, Answer, CameraCommand, CameraState, Command, EngineCommand, EventKind, MethodChoice, ParameterText,
-    RecordingState, Refusal, RequestId, Snapshot, TrackingCommand,
-};
-use tetherscope_core::loader::{Kind, Registry};
-
-/// Most often that a new snapshot is taken over.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+use tetherscope_core::control::{self, CameraState, Command, EngineCommand, RecordingState, RequestId, Snapshot};
+use tetherscope_core::loader::Registry;
+use tetherscope_core::rig::Rig;
 
 /// What the window is opened with.
 pub(crate) struct Session {
@@ -41,19 +41,33 @@ pub(crate) struct Session {
     pub(crate) place: Option<PathBuf>,
     /// What draws, in words.
     pub(crate) renderer: String,
-    /// Open camera and tracker that were used last. False if a rig did.
+    /// Open camera and tracker that were used last, if no rig says what.
     pub(crate) open_last: bool,
+    /// What the rig asks for before the camera runs, beads that it wants found last of all.
+    pub(crate) first: Vec<Command>,
+    /// The rig and its file.
+    pub(crate) rig: Option<(PathBuf, Rig)>,
+    /// What the user should know at once.
+    pub(crate) told: Vec<String>,
+    /// Where all that is to be read is written.
+    pub(crate) texts: Option<PathBuf>,
 }
 
 impl Session {
     /// The user's own window: what was used last, and the looks that were chosen.
-    pub(crate) fn new(link: Arc<dyn Link>, registry: Arc<Registry>) -> Self {
-        let place = Preferences::place();
-        let (preferences, told) = Preferences::read(place.as_deref());
-        if let Some(told) = told {
-            tracing::warn!("{told}");
+    pub(crate) fn new(link: Arc<dyn Link>, registry: Arc<Registry>, preferences: Preferences) -> Self {
+        Self {
+            link,
+            registry,
+            preferences,
+            place: Preferences::place(),
+            renderer: super::renderer::words(),
+            open_last: true,
+            first: Vec::new(),
+            rig: None,
+            told: Vec::new(),
+            texts: None,
         }
-        Self { link, registry, preferences, place, renderer: super::renderer::words(), open_last: true }
     }
 }
 
@@ -89,6 +103,10 @@ pub(crate) struct App {
     modifiers: Modifiers,
     window_scale: f32,
     ending: bool,
+    /// What was heard is still to be taken; until then nothing more is sent.
+    busy: Arc<AtomicBool>,
+    disk: disk::Disk,
+    texts: Option<Texts>,
 }
 
 /// What happened.
@@ -96,8 +114,8 @@ pub(crate) struct App {
 pub(crate) enum Message {
     /// There may be a new snapshot.
     Look,
-    /// A reply or an event.
-    Heard(Arc<control::Message>),
+    /// Replies and events since the last time; and there may be a new snapshot.
+    Heard(Arc<Vec<control::Message>>),
     /// Show a screen.
     Go(Screen),
     /// In Live.
@@ -130,6 +148,8 @@ pub(crate) enum Message {
     EndAnyway,
     /// A picture was written, or not.
     Saved(Result<String, String>),
+    /// All that is to be read.
+    Seen(Vec<Seen>),
 }
 
 impl App {
@@ -137,6 +157,7 @@ impl App {
     pub(crate) fn new(session: Session) -> (Self, Task<Message>) {
         let snapshot = session.link.snapshot();
         let zero_utc_ns = snapshot.time_utc_ns;
+        let disk = disk::Disk::watch(&session.preferences.folder);
         let mut app = Self {
             live: live::State::new(session.link.clone(), zero_utc_ns),
             link: session.link,
@@ -156,41 +177,21 @@ impl App {
             modifiers: Modifiers::default(),
             window_scale: 1.0,
             ending: false,
+            busy: Arc::default(),
+            disk,
+            texts: session.texts.map(Texts::new),
         };
-        if session.open_last {
-            app.open_last();
+        for told in session.told {
+            app.notices.tell(Weight::Error, told, Instant::now());
         }
-        let look = app.look();
-        let hear = hear(app.link.clone());
+        match session.rig {
+            Some((path, rig)) => app.open_rig(path, &rig, session.first),
+            None if session.open_last => app.open_last(),
+            None => {}
+        }
+        let look = app.look(true);
+        let hear = hear::start(app.link.clone(), app.busy.clone());
         (app, Task::batch([look, hear]))
-    }
-
-    /// The camera and the tracker that were used last, else the simulated camera and the first tracker. The simulated
-    /// camera starts at once: nothing can come to harm.
-    fn open_last(&mut self) {
-        let known = |id: &str, kind| self.registry.resolve(kind, id).is_ok();
-        let choice = |method: &str| MethodChoice { method: method.to_owned(), parameters: ParameterText::new() };
-        let mut commands = Vec::new();
-        if self.snapshot.camera.state == CameraState::Closed {
-            let last = Some(self.preferences.camera.as_str()).filter(|c| known(c, Kind::Camera));
-            let (camera, device) = match last {
-                Some(camera) => (camera, self.preferences.device.clone()),
-                None => ("camera.sim", String::new()),
-            };
-            commands.push(Command::Camera(CameraCommand::Open { camera: choice(camera), device }));
-            if camera == "camera.sim" {
-                commands.push(Command::Camera(CameraCommand::Start));
-            }
-        }
-        if self.snapshot.tracking.tracker.method.is_empty() {
-            let usual = [self.preferences.tracker.as_str(), "tracker.quadrant", "tracker.magtrack"];
-            if let Some(tracker) = usual.into_iter().find(|t| known(t, Kind::Tracker)) {
-                commands.push(Command::Tracking(TrackingCommand::SetTracker { tracker: choice(tracker) }));
-            }
-        }
-        for command in commands {
-            self.send(command, Asked::Nothing);
-        }
     }
 
     fn context(&self) -> Context<'_> {
@@ -225,8 +226,9 @@ impl App {
         Task::batch(tasks)
     }
 
-    /// Takes the newest snapshot over.
-    fn look(&mut self) -> Task<Message> {
+    /// Takes the newest snapshot over. Screens that ask the engine again and again do so when it is `due`, not with every
+    /// reply, which would have them ask as fast as it answers.
+    fn look(&mut self, due: bool) -> Task<Message> {
         self.snapshot = self.link.snapshot();
         self.notices.pass(Instant::now());
         let context = Context {
@@ -236,9 +238,14 @@ impl App {
             scale: self.window_scale * self.preferences.zoom,
             period: Duration::from_secs_f64(1.0 / f64::from(self.preferences.pictures_per_s.max(1))),
         };
-        let acts = self.live.refresh(context);
+        let acts = self.live.refresh(context, due);
         self.remember_methods();
-        self.act(acts, Message::Live)
+        self.disk.look_at(self.recordings.folder(&self.preferences));
+        let acts = self.act(acts, Message::Live);
+        match &self.texts {
+            Some(_) if due => Task::batch([acts, texts::look().map(Message::Seen)]),
+            _ => acts,
+        }
     }
 
     /// Camera and tracker in use are those of the next start.
@@ -276,7 +283,7 @@ impl App {
             period: Duration::from_secs_f64(1.0 / f64::from(self.preferences.pictures_per_s.max(1))),
         };
         match message {
-            Message::Look => return self.look(),
+            Message::Look => return self.look(true),
             Message::Heard(heard) => return self.hear(&heard),
             Message::Go(screen) => self.screen = screen,
             Message::Live(live::Message::Table(BeadsMessage::Clicked(bead))) if self.modifiers.command() => {
@@ -313,6 +320,11 @@ impl App {
             Message::Dialog(dialog) => self.dialog = dialog,
             Message::StopAndClose => return self.end(),
             Message::EndAnyway => return iced::exit(),
+            Message::Seen(seen) => {
+                if let Some(texts) = &mut self.texts {
+                    texts.write(seen);
+                }
+            }
             Message::Saved(Ok(text)) => self.notices.tell(Weight::News, text, Instant::now()),
             Message::Saved(Err(text)) => self.notices.tell(Weight::Error, text, Instant::now()),
         }
@@ -325,66 +337,6 @@ impl App {
             self.send(Command::Engine(EngineCommand::Acknowledge { warning }), Asked::Nothing);
         }
         self.notices.update(&NoticesMessage::ReadAll);
-    }
-
-    /// A reply goes to who asked; of events only failures of plugins are remembered: the snapshot has the rest.
-    fn hear(&mut self, heard: &control::Message) -> Task<Message> {
-        match heard {
-            control::Message::Event(event) => {
-                if let EventKind::PluginFailed { failure, .. } = &event.kind {
-                    let method = failure.thing.split_whitespace().next().unwrap_or_default().to_owned();
-                    self.crashes.insert(method, failure.to_string());
-                }
-                Task::none()
-            }
-            control::Message::Reply(reply) => {
-                let asked = self.asked.remove(&reply.request).unwrap_or(Asked::Nothing);
-                self.on_reply(asked, &reply.result)
-            }
-        }
-    }
-
-    fn on_reply(&mut self, asked: Asked, result: &Result<Answer, Refusal>) -> Task<Message> {
-        // What a reply speaks of stands in the newest snapshot.
-        let look = self.look();
-        if let Err(why) = result
-            && !matches!(asked, Asked::Profile | Asked::Found | Asked::Field(..) | Asked::End)
-        {
-            self.notices.tell(Weight::Error, why.to_string(), Instant::now());
-        }
-        let and = match (asked, result) {
-            (Asked::Say(text), Ok(answer)) => {
-                let path = if let Answer::Path(p) = answer { format!("\n{}", p.display()) } else { String::new() };
-                self.notices.tell(Weight::News, format!("{text}{path}"), Instant::now());
-                let act = self.zlut.on_path(result);
-                self.act(act.into_iter().collect(), Message::Zlut)
-            }
-            (Asked::Field(form, key), result) => {
-                let form = match form {
-                    FormId::Camera => &mut self.live.camera.form,
-                    FormId::Tracker => &mut self.live.tracker.form,
-                    FormId::Strategy => &mut self.zlut.form,
-                };
-                match result {
-                    Ok(_) => form.accepted(&key),
-                    Err(why) => form.refuse(&key, format!("{}; {}", why.cause, why.mend)),
-                }
-                Task::none()
-            }
-            (Asked::End, _) => iced::exit(),
-            (asked, result) => {
-                let context = Context {
-                    snapshot: &self.snapshot,
-                    registry: &self.registry,
-                    look: self.preferences.look,
-                    scale: self.window_scale * self.preferences.zoom,
-                    period: Duration::from_millis(33),
-                };
-                self.live.on_reply(&asked, result, context);
-                Task::none()
-            }
-        };
-        Task::batch([look, and])
     }
 
     fn key(&mut self, event: keyboard::Event) -> Task<Message> {
@@ -436,6 +388,7 @@ impl App {
             }
             Deed::Shortcuts => Message::Dialog(Some(Dialog::Shortcuts)),
             Deed::ReadNotices => Message::AcknowledgeAll,
+            Deed::Close => Message::Close,
         };
         self.update(message)
     }
@@ -469,27 +422,4 @@ impl App {
             _ => "Tetherscope".into(),
         }
     }
-}
-
-/// Waits for the engine on a thread of its own: replies and events at once, snapshots no more often than they are looked at.
-fn hear(link: Arc<dyn Link>) -> Task<Message> {
-    super::job::start("window", move |tell| {
-        let (mut revision, mut looked) = (link.snapshot().revision, Instant::now());
-        loop {
-            if let Some(message) = link.next_message(LOOK_EVERY)
-                && !tell.tell(Message::Heard(Arc::new(message)))
-            {
-                return;
-            }
-            let newest = link.snapshot().revision;
-            let changed = newest != revision && looked.elapsed() >= LOOK_EVERY;
-            // News goes by itself, so somebody has to look now and then.
-            if changed || looked.elapsed() >= Duration::from_secs(1) {
-                (revision, looked) = (newest, Instant::now());
-                if !tell.tell(Message::Look) {
-                    return;
-                }
-            }
-        }
-    })
 }

@@ -43,6 +43,8 @@ pub(crate) enum Deed {
     Shortcuts,
     /// Close all notices.
     ReadNotices,
+    /// Close the window.
+    Close,
 }
 
 /// A key with its modifiers.
@@ -57,7 +59,7 @@ enum Chord {
 use Chord::{Char, Named as Press};
 
 /// Chord, how it is written, what it does, and what that is in words.
-const TABLE: [(Chord, &str, Deed, &str); 27] = [
+const TABLE: [(Chord, &str, Deed, &str); 28] = [
     (Char('1', true, false), "Ctrl+1", Deed::Go(Screen::Live), "show Live"),
     (Char('2', true, false), "Ctrl+2", Deed::Go(Screen::Zlut), "show Z-LUT"),
     (Char('3', true, false), "Ctrl+3", Deed::Go(Screen::Recordings), "show Recordings"),
@@ -85,6 +87,7 @@ const TABLE: [(Chord, &str, Deed, &str); 27] = [
     (Char('?', false, true), "?", Deed::Shortcuts, "this list"),
     (Char('?', false, false), "?", Deed::Shortcuts, "this list"),
     (Char('d', true, false), "Ctrl+D", Deed::ReadNotices, "close all warnings"),
+    (Char('q', true, false), "Ctrl+Q", Deed::Close, "close the window"),
 ];
 
 /// What a key does.

@@ -44,6 +44,10 @@ pub(crate) fn make(link: &Arc<Client>, registry: &Arc<Registry>, folder: &Path) 
         place: None,
         renderer: "the CPU".into(),
         open_last: false,
+        first: Vec::new(),
+        rig: None,
+        told: Vec::new(),
+        texts: None,
     };
     let (mut app, _) = App::new(session);
     let second = link.snapshot().beads.iter().map(|b| b.bead).nth(1);
@@ -86,7 +90,7 @@ fn settle(app: &mut App, link: &Arc<Client>) {
     let until = Instant::now() + Duration::from_millis(400);
     while Instant::now() < until {
         if let Some(message) = link.next_message(Duration::from_millis(50)) {
-            drop(app.update(Message::Heard(Arc::new(message))));
+            drop(app.update(Message::Heard(Arc::new(vec![message]))));
         }
         drop(app.update(Message::Look));
     }

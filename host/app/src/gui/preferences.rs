@@ -25,6 +25,8 @@ pub(crate) struct Preferences {
     pub(crate) device: String,
     /// The tracker that was used last.
     pub(crate) tracker: String,
+    /// The rig that was used last; empty if none was. It comes before camera and tracker.
+    pub(crate) rig: PathBuf,
 }
 
 impl Default for Preferences {
@@ -39,11 +41,23 @@ impl Default for Preferences {
             camera: String::new(),
             device: String::new(),
             tracker: String::new(),
+            rig: PathBuf::new(),
         }
     }
 }
 
 impl Preferences {
+    /// The user's own, and what went wrong with reading them.
+    pub(crate) fn of_user() -> (Self, Vec<String>) {
+        let (preferences, told) = Self::read(Self::place().as_deref());
+        (preferences, told.into_iter().collect())
+    }
+
+    /// The rig that was used last.
+    pub(crate) fn rig(&self) -> Option<&Path> {
+        Some(self.rig.as_path()).filter(|p| !p.as_os_str().is_empty())
+    }
+
     /// The file, if the user has a place for such.
     pub(crate) fn place() -> Option<PathBuf> {
         use etcetera::BaseStrategy as _;

@@ -239,6 +239,11 @@ fn picture(snapshot: &Snapshot) -> Picture {
     }
 }
 
+/// Where its recordings would go.
+pub(crate) fn folder() -> PathBuf {
+    std::env::temp_dir().join("tetherscope-window-tests")
+}
+
 /// A window over an engine that stands still.
 pub(crate) struct Bench {
     /// The window.
@@ -265,7 +270,7 @@ impl Bench {
     }
 
     fn over(still: Arc<Still>) -> Self {
-        let preferences = Preferences { folder: PathBuf::from("/data"), ..Preferences::default() };
+        let preferences = Preferences { folder: folder(), ..Preferences::default() };
         let session = Session {
             link: still.clone(),
             registry: Arc::new(Registry::default()),
@@ -273,6 +278,10 @@ impl Bench {
             place: None,
             renderer: "the CPU".into(),
             open_last: false,
+            first: Vec::new(),
+            rig: None,
+            told: Vec::new(),
+            texts: None,
         };
         Self { app: App::new(session).0, still, seen: 0 }
     }
@@ -355,7 +364,7 @@ impl Bench {
     /// Answers a command by its place among all.
     pub(crate) fn answer_to(&mut self, request: u64, result: Result<Answer, Refusal>) {
         let reply = Reply { client: ClientId(0), request: RequestId(request), result };
-        self.tell(Message::Heard(Arc::new(control::Message::Reply(reply))));
+        self.tell(Message::Heard(Arc::new(vec![control::Message::Reply(reply)])));
     }
 }
 

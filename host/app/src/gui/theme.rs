@@ -2,6 +2,7 @@
 //! and the few styles that the screens share.
 
 use iced::theme::Palette;
+use iced::theme::palette::{Extended, Pair};
 use iced::widget::{button, container};
 use iced::{Background, Border, Color, Theme, color};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,25 @@ impl Look {
                 danger: color!(0xff7a4d),
             },
         };
-        Theme::custom(self.name(), palette)
+        Theme::custom_with_fn(self.name(), palette, move |palette| self.shades(palette))
+    }
+
+    /// Shades that iced derives from few colours, but where they would be too faint: rims and weak text are read too.
+    fn shades(self, palette: Palette) -> Extended {
+        let mut shades = Extended::generate(palette);
+        let (weak, strong) = match self {
+            Self::Dark => (color!(0xa9adb5), color!(0x4a4f58)),
+            Self::Light => (color!(0x555a63), color!(0xb9bdc6)),
+            Self::HighContrast => (color!(0xd6d6d6), color!(0x9a9a9a)),
+        };
+        shades.secondary.base = Pair::new(weak, palette.background);
+        shades.secondary.strong = Pair::new(palette.text, palette.background);
+        let hovered = if self == Self::HighContrast { Color::BLACK } else { palette.text };
+        shades.background.strong = Pair { color: strong, text: hovered };
+        if self == Self::HighContrast {
+            shades.background.strongest = Pair { color: color!(0xc0c0c0), text: Color::BLACK };
+        }
+        shades
     }
 
     /// Colours of curves, those that differ most first.
@@ -157,6 +176,26 @@ pub(crate) fn tab(chosen: bool) -> impl Fn(&Theme, button::Status) -> button::St
     }
 }
 
+/// A row of a table. A chosen one is tinted, so that the colours in it are still told apart.
+pub(crate) fn line(chosen: bool) -> impl Fn(&Theme, button::Status) -> button::Style {
+    move |theme, status| {
+        let p = theme.palette();
+        let hovered = matches!(status, button::Status::Hovered | button::Status::Pressed);
+        let opacity = match (chosen, hovered) {
+            (true, _) => 0.35,
+            (false, true) => 0.15,
+            (false, false) => 0.0,
+        };
+        let rim = if chosen { p.primary } else { Color::TRANSPARENT };
+        button::Style {
+            background: Some(Background::Color(Color { a: opacity, ..p.primary })),
+            text_color: p.text,
+            border: Border { color: rim, width: 1.0, radius: 3.0.into() },
+            ..button::Style::default()
+        }
+    }
+}
+
 /// A quiet button: the ground's colour, a rim.
 pub(crate) fn quiet(theme: &Theme, status: button::Status) -> button::Style {
     let p = theme.extended_palette();
@@ -197,6 +236,13 @@ mod tests {
             for signal in [p.primary, p.success, p.warning, p.danger] {
                 assert!(ratio(signal, p.background) >= least, "{look}: {signal:?} {}", ratio(signal, p.background));
             }
+            let shades = look.theme().extended_palette().clone();
+            let (weak, rim, panel) =
+                (shades.secondary.base.color, shades.background.strong, shades.background.weak.color);
+            assert!(ratio(weak, panel) >= 4.5, "{look}: weak text {}", ratio(weak, panel));
+            assert!(ratio(rim.color, rim.text) >= 4.5, "{look}: a button under the cursor");
+            let seen = if look == Look::HighContrast { 3.0 } else { 1.4 };
+            assert!(ratio(rim.color, p.background) >= seen, "{look}: rims {}", ratio(rim.color, p.background));
             for [r, g, b] in look.curves() {
                 let c = Color::from_rgb8(r, g, b);
                 assert!(ratio(c, p.background) >= 3.0, "{look}: curve {c:?} {}", ratio(c, p.background));

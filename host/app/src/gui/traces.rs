@@ -31,8 +31,6 @@ pub(crate) struct Traces {
     pub(crate) minus: Option<u32>,
     /// Of the snapshot; rises with new rows.
     pub(crate) revision: u64,
-    /// Frames come.
-    pub(crate) live: bool,
     kept: RefCell<Kept>,
 }
 
@@ -56,15 +54,7 @@ const MOST_COLUMNS: usize = 8192;
 impl Traces {
     /// Nothing is plotted yet.
     pub(crate) fn new(link: Arc<dyn Link>, zero_utc_ns: i64) -> Self {
-        Self {
-            link,
-            zero_utc_ns,
-            beads: Vec::new(),
-            minus: None,
-            revision: 0,
-            live: false,
-            kept: RefCell::new(Kept::default()),
-        }
+        Self { link, zero_utc_ns, beads: Vec::new(), minus: None, revision: 0, kept: RefCell::new(Kept::default()) }
     }
 
     fn fresh(&self) -> std::cell::RefMut<'_, Kept> {
@@ -184,9 +174,5 @@ impl Curves for OneAxis<'_> {
             }
             before = Some((last, middle));
         }
-    }
-
-    fn is_live(&self) -> bool {
-        self.traces.live
     }
 }

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::gui::easel::Easel;
-use crate::gui::still::{Bench, no, setting};
+use crate::gui::still::{Bench, folder, no, setting};
 use crate::gui::theme::Look;
 use iced::advanced::mouse;
 use iced::{Event, Point, Size};
 use tetherscope_core::control::{
-    BeadRole, BeadsCommand, NewRoi, RecordingCommand, SweepCommand, SweepPhase, SweepView, TableView, ZlutCommand,
+    Answer, BeadRole, BeadsCommand, CameraCommand, MethodChoice, NewRoi, ParameterText, RecordingCommand, SweepCommand,
+    SweepPhase, SweepView, TableView, TrackingCommand, ZlutCommand,
 };
 
 fn to(at: Point) -> Event {
@@ -135,7 +136,8 @@ fn record_starts_a_recording_in_the_folder_of_the_settings() {
     bench.click("Record");
     let sent = bench.sent();
     let [Command::Recording(RecordingCommand::Start(request))] = &sent[..] else { panic!("{sent:?}") };
-    assert_eq!(request.folder, PathBuf::from("/data"));
+    assert_eq!(request.folder, folder());
+    assert!(folder().is_dir(), "it is made when it is needed");
     bench.answer(Err(no()));
     assert!(bench.sees("cannot do it") || bench.sees("the cause"), "a refusal is told");
     bench.set(|s| s.recording.state = RecordingState::On);
@@ -155,7 +157,7 @@ fn without_a_running_camera_record_cannot_be_pressed() {
 #[test]
 fn lost_frames_stand_in_the_bar_and_their_warning_stays_until_it_is_read() {
     let mut bench = Bench::new();
-    assert!(bench.sees("dropped camera: 3 camera gap"));
+    assert!(bench.sees("dropped in camera: 3 camera gap"));
     assert!(bench.sees("3 frames were dropped in camera: camera gap"));
     bench.click("✕");
     assert_eq!(bench.sent(), [Command::Engine(EngineCommand::Acknowledge { warning: 1 })]);

@@ -43,7 +43,8 @@ impl App {
             Screen::Plugins => self.plugins.view(&self.registry, &self.crashes).map(Message::Plugins),
             Screen::Settings => settings::view(&self.preferences, &self.renderer).map(Message::Settings),
         };
-        let bar = recordings::bar(&self.preferences, context).map(Message::Recordings);
+        let bar = recordings::bar(self.recordings.folder(&self.preferences), self.disk.free_bytes(), context)
+            .map(Message::Recordings);
         let page = column![top, bar, container(screen).height(Length::Fill)];
         let mut layers = stack![page];
         if let Some(notices) = self.notices_view() {

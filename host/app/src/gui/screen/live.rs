@@ -202,15 +202,15 @@ impl State {
         }
     }
 
-    /// Takes a new snapshot over: marks, rows, what is plotted; and asks for what it needs next.
-    pub(crate) fn refresh(&mut self, context: Context<'_>) -> Vec<Act<Message>> {
+    /// Takes a new snapshot over: marks, rows, what is plotted; and asks for what it needs next, when that is `due`.
+    pub(crate) fn refresh(&mut self, context: Context<'_>, due: bool) -> Vec<Act<Message>> {
         let snapshot = context.snapshot;
         self.source.live = context.running();
         self.selected.retain(|s| snapshot.beads.iter().any(|b| b.bead == *s));
         self.rows = snapshot.beads.iter().map(|b| row_of(b, snapshot)).collect();
         self.remark(context);
-        (self.traces.revision, self.traces.live) = (snapshot.revision, context.running());
-        self.profile.next_question(self.selected.first().copied(), context.running())
+        self.traces.revision = snapshot.revision;
+        self.profile.next_question(self.selected.first().copied(), context.running() && due)
     }
 
     /// Curves of the selected beads, or of the first ones.
@@ -261,6 +261,11 @@ impl State {
             }));
         }
         self.marks = marks;
+    }
+
+    /// The rig had a finder asked.
+    pub(crate) fn looks_for_beads(&mut self) {
+        self.find.asked();
     }
 
     /// Takes what the user did.

@@ -3,14 +3,17 @@
 
 use super::{Context, hint, quiet};
 use crate::gui::link::{Act, Asked};
+use crate::gui::notices::Weight;
 use crate::gui::preferences::Preferences;
 use crate::gui::screen::tracker::Mode;
 use crate::gui::{theme, words};
 use iced::widget::{button, column, container, row, scrollable, space, text, text_input, toggler};
 use iced::{Alignment, Element, Length};
+use std::path::Path;
 use tetherscope_core::control::{
     Captured, Command, Event, RecordingCommand, RecordingRequest, RecordingState, Severity, StageLedger,
 };
+use tetherscope_core::rig::{NameWords, recording_name};
 
 /// What the screen remembers.
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub(crate) struct State {
     note: String,
     before_s: String,
     only_warnings: bool,
+    /// What the rig says of recordings; it comes before the preferences.
+    rig: Option<tetherscope_core::rig::Recording>,
 }
 
 /// What the user did.
@@ -52,6 +57,19 @@ pub(crate) enum Message {
 }
 
 impl State {
+    /// The rig's recordings: its folder, names and words.
+    pub(crate) fn take_over(&mut self, rig: &tetherscope_core::rig::Recording) {
+        self.notes.clone_from(&rig.notes);
+        self.profiles = rig.profiles;
+        self.rotate_minutes = if rig.rotate_minutes > 0.0 { rig.rotate_minutes.to_string() } else { String::new() };
+        self.rig = Some(rig.clone());
+    }
+
+    /// Where recordings go.
+    pub(crate) fn folder<'a>(&'a self, preferences: &'a Preferences) -> &'a Path {
+        self.rig.as_ref().map_or(&preferences.folder, |r| &r.folder)
+    }
+
     /// Takes what the user did.
     pub(crate) fn update(
         &mut self,
@@ -66,7 +84,11 @@ impl State {
                     RecordingState::On => send(RecordingCommand::Stop, Asked::Recording),
                     RecordingState::Finishing => Vec::new(),
                     RecordingState::Off | RecordingState::Failed(_) => {
-                        send(RecordingCommand::Start(self.request(preferences)), Asked::Recording)
+                        let request = self.request(preferences);
+                        match made(&request.folder) {
+                            Ok(()) => send(RecordingCommand::Start(request), Asked::Recording),
+                            Err(why) => vec![Act::Tell(Weight::Error, why)],
+                        }
                     }
                 };
             }
@@ -84,7 +106,10 @@ impl State {
             Message::Before(text) => self.before_s = text,
             Message::Capture(what) => {
                 let before_s = self.before_s.trim().parse().unwrap_or(2.0);
-                let folder = preferences.folder.clone();
+                let folder = self.folder(preferences).to_owned();
+                if let Err(why) = made(&folder) {
+                    return vec![Act::Tell(Weight::Error, why)];
+                }
                 let command = RecordingCommand::Capture { folder, before_s, after_s: 0.0, what };
                 return send(command, Asked::Say("the last seconds were saved"));
             }
@@ -95,10 +120,19 @@ impl State {
 
     /// What a recording that starts now would be.
     fn request(&self, preferences: &Preferences) -> RecordingRequest {
+        let folder = self.folder(preferences).to_owned();
+        let operator = self.rig.as_ref().map(|r| &r.operator).filter(|o| !o.is_empty());
+        let operator = operator.unwrap_or(&preferences.operator).clone();
+        let mut name = self.name.trim().to_owned();
+        if let (Some(rig), true) = (&self.rig, name.is_empty()) {
+            let now = jiff::Timestamp::now();
+            let (date, time) = (now.strftime("%Y-%m-%d").to_string(), now.strftime("%H-%M-%S").to_string());
+            name = recording_name(&rig.name, &NameWords { date: &date, time: &time, operator: &operator }, &folder);
+        }
         RecordingRequest {
-            folder: preferences.folder.clone(),
-            name: self.name.trim().to_owned(),
-            operator: preferences.operator.clone(),
+            folder,
+            name,
+            operator,
             notes: self.notes.clone(),
             profiles: self.profiles,
             rotate_minutes: self.rotate_minutes.trim().parse().unwrap_or(0.0),
@@ -126,27 +160,35 @@ impl State {
         .spacing(6);
         let capture = row![
             field("before", "2", &self.before_s, Message::Before).width(Length::Fixed(60.0)),
-            text("s before now").size(13),
-            quiet("Save frames", context.running().then_some(Message::Capture(Captured::Frames))),
-            quiet("Save ROIs", context.running().then_some(Message::Capture(Captured::Rois))),
+            text("s, as").size(13),
+            quiet("whole frames", context.running().then_some(Message::Capture(Captured::Frames))),
+            quiet("ROIs", context.running().then_some(Message::Capture(Captured::Rois))),
         ]
         .spacing(6)
         .align_y(Alignment::Center);
         let profiles = toggler(self.profiles).label("record radial profiles too").text_size(13).size(16);
         let content = column![
             text("Next recording").size(16),
-            line("folder", text(preferences.folder.display().to_string()).size(13).into()),
+            line("folder", text(self.folder(preferences).display().to_string()).size(13).into()),
             line("name", field("name", "date and time", &self.name, Message::Name).into()),
             line("notes", field("notes", "what it is about", &self.notes, Message::Notes).into()),
             line("new file every", {
                 let minutes = field("rotate", "never", &self.rotate_minutes, Message::RotateMinutes);
-                row![minutes.width(Length::Fixed(70.0)), text("minutes").size(13)].spacing(6).into()
+                row![minutes.width(Length::Fixed(70.0)), text("minutes").size(13)]
+                    .spacing(6)
+                    .align_y(Alignment::Center)
+                    .into()
             }),
             profiles.on_toggle(Message::Profiles),
-            line("now", quiet("New file", on.then_some(Message::Rotate))),
+            text("While it runs").size(16),
+            line("files", quiet("Begin a new file now", on.then_some(Message::Rotate))),
             line("note", note.into()),
-            line("capture", capture.into()),
-            hint("folder and operator stand in Settings, what is recorded under Tracking in Live"),
+            line("save the last", capture.into()),
+            hint(if self.rig.is_some() {
+                "folder and operator are the rig's, what is recorded stands under Tracking in Live"
+            } else {
+                "folder and operator stand in Settings, what is recorded under Tracking in Live"
+            }),
         ]
         .spacing(7);
         container(content).padding(12).width(Length::FillPortion(1)).style(theme::panel).into()
@@ -232,8 +274,22 @@ fn account<'a>(context: Context<'a>) -> Element<'a, Message> {
     container(content).padding(12).width(Length::FillPortion(1)).style(theme::panel).into()
 }
 
+/// The folder is there, or is made now.
+pub(crate) fn made(folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|e| {
+        format!("cannot write there\n{} cannot be made: {e}\ngive a folder in which you may write", folder.display())
+    })
+}
+
+/// A value with its name before it, weaker.
+fn named<'a>(name: &'a str, value: String) -> Element<'a, Message> {
+    row![text(name).size(13).style(text::secondary), text(value).size(13).wrapping(text::Wrapping::None)]
+        .spacing(5)
+        .into()
+}
+
 /// The bar that is always in sight: is it recorded, where, how much room is left, and were frames lost.
-pub(crate) fn bar<'a>(preferences: &Preferences, context: Context<'a>) -> Element<'a, Message> {
+pub(crate) fn bar<'a>(folder: &Path, free_bytes: Option<u64>, context: Context<'a>) -> Element<'a, Message> {
     let r = &context.snapshot.recording;
     let on = matches!(r.state, RecordingState::On | RecordingState::Finishing);
     let label = if on { "Stop recording" } else { "Record" };
@@ -244,10 +300,10 @@ pub(crate) fn bar<'a>(preferences: &Preferences, context: Context<'a>) -> Elemen
         .on_press_maybe(pressable.then_some(Message::Toggle));
     let where_ = match (&r.folder, on) {
         (Some(folder), true) => folder.display().to_string(),
-        _ => preferences.folder.display().to_string(),
+        _ => folder.display().to_string(),
     };
     let written = if on { format!("{} rows, {}", r.rows, words::bytes(r.bytes)) } else { String::new() };
-    let left = r.disk_free_bytes.map_or_else(String::new, |b| match r.disk_full_in_s {
+    let left = r.disk_free_bytes.filter(|_| on).or(free_bytes).map_or_else(String::new, |b| match r.disk_full_in_s {
         Some(s) if on => format!("{} free, full in {}", words::bytes(b), words::span(s)),
         _ => format!("{} free", words::bytes(b)),
     });
@@ -256,7 +312,7 @@ pub(crate) fn bar<'a>(preferences: &Preferences, context: Context<'a>) -> Elemen
     for s in &context.snapshot.ledger.stages {
         let dropped = words::dropped(s);
         if !dropped.is_empty() {
-            lost.push(format!("{}: {dropped}", s.stage));
+            lost.push(format!("in {}: {dropped}", s.stage));
         }
     }
     let lost_text = if lost.is_empty() { "none dropped".to_owned() } else { format!("dropped {}", lost.join("; ")) };
@@ -268,8 +324,8 @@ pub(crate) fn bar<'a>(preferences: &Preferences, context: Context<'a>) -> Elemen
     let content = row![
         toggle,
         text(words::recording(&r.state)).size(14),
-        text(where_).size(13),
-        text(Mode(context.snapshot.tracking.mode).to_string()).size(13),
+        named("folder", where_),
+        named("mode", Mode(context.snapshot.tracking.mode).to_string()),
         text(written).size(13),
         text(left).size(13),
         space().width(Length::Fill),

@@ -21,6 +21,8 @@ pub(crate) enum Message {
     Folder(String),
     /// Typed a name.
     Operator(String),
+    /// The rig that was used last is not opened any more.
+    ForgetRig,
 }
 
 /// Changes the preferences.
@@ -31,6 +33,21 @@ pub(crate) fn update(preferences: &mut Preferences, message: Message) {
         Message::Rate(rate) => preferences.pictures_per_s = rate,
         Message::Folder(text) => preferences.folder = text.into(),
         Message::Operator(text) => preferences.operator = text,
+        Message::ForgetRig => preferences.rig = std::path::PathBuf::new(),
+    }
+}
+
+/// The rig of this start and the next.
+fn rig(preferences: &Preferences) -> Element<'_, Message> {
+    match preferences.rig() {
+        None => hint("none: `tetherscope gui --config rig.toml` opens one, and remembers it"),
+        Some(path) => row![
+            text(path.display().to_string()).size(14).width(Length::Fill),
+            quiet("Don't open it next time", Some(Message::ForgetRig)),
+        ]
+        .spacing(10)
+        .align_y(Alignment::Center)
+        .into(),
     }
 }
 
@@ -67,6 +84,7 @@ pub(crate) fn view<'a>(preferences: &'a Preferences, renderer: &'a str) -> Eleme
         text("Files").size(18),
         line("Folder", folder.into()),
         line("Operator", operator.into()),
+        line("Rig", rig(preferences)),
     ]
     .spacing(10);
     let key = |keys: String, words: &'a str| {

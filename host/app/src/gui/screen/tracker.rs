@@ -4,7 +4,7 @@
 use super::{Context, hint};
 use crate::gui::link::{Act, Asked, FormId};
 use crate::gui::widget::form::{Form, FormMessage, value_text};
-use iced::widget::{column, pick_list, row, scrollable, text, text_input, toggler};
+use iced::widget::{column, container, pick_list, row, scrollable, text, text_input, toggler};
 use iced::{Alignment, Element, Length};
 use tetherscope_core::control::{
     BatchLimits, Command, DataMode, MethodChoice, MethodView, ParameterText, RecordingState, TrackingCommand,
@@ -158,7 +158,7 @@ impl State {
         .align_y(Alignment::Center);
         let processing =
             toggler(tracking.processing).label("process frames").text_size(13).size(16).on_toggle(Message::Processing);
-        let mut list = column![choose, hint(about), mode, batch, processing].spacing(8);
+        let mut list = column![container(choose).id("tracker"), hint(about), mode, batch, processing].spacing(8);
         if !tracker.parameters.is_empty() {
             // A method's parameters hold from a frame boundary on: none has to wait until the camera stands.
             list = list.push(self.form.view(&tracker.parameters, false).map(Message::Form));

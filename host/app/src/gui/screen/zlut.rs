@@ -111,7 +111,7 @@ impl State {
 
     /// The screen.
     pub(crate) fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
-        let left = column![self.in_use(context), self.stage.view(context).map(Message::Stage)].spacing(10);
+        let left = column![self.in_use(context), self.stage.view(context).map(Message::Stage)].spacing(24);
         let panel = |content: Element<'a, Message>| {
             container(scrollable(container(content).padding([0, 12]))).padding([12, 0]).style(theme::panel)
         };
@@ -152,7 +152,16 @@ impl State {
             ),
         ]
         .spacing(6);
-        let mut list = column![text("Z-LUT in use").size(16), path, strategy, buttons].spacing(8);
+        let line = |name: &'a str, control: Element<'a, Message>| {
+            row![text(name).size(13).width(Length::Fixed(80.0)), control].spacing(6).align_y(Alignment::Center)
+        };
+        let mut list = column![
+            text("Z-LUT in use").size(16),
+            line("file", path.into()),
+            line("looked up by", strategy.into()),
+            buttons
+        ]
+        .spacing(8);
         match zlut {
             None => list = list.push(hint("none: rows have no z. Load a file, or make one with a sweep")),
             Some(z) => {
@@ -202,7 +211,7 @@ fn field<'a, M: Clone + 'a>(
     message: fn(String) -> M,
 ) -> Element<'a, M> {
     row![
-        text(name).size(13).width(Length::Fixed(120.0)),
+        text(name).size(13).width(Length::Fixed(130.0)),
         text_input("", value).id(id).size(13).padding(4).width(Length::Fixed(100.0)).on_input(message),
         text(unit).size(13),
     ]

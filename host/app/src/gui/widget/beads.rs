@@ -62,6 +62,11 @@ const COLUMNS: [(By, &str, u16); 7] = [
     (By::Flags, "flags", 6),
 ];
 
+/// Numbers stand with their ends below each other.
+fn is_number(by: By) -> bool {
+    !matches!(by, By::Bead | By::Flags)
+}
+
 /// Order, filter, and where it is scrolled to.
 #[derive(Debug, Clone)]
 pub(crate) struct Beads {
@@ -173,7 +178,8 @@ impl Beads {
                 (true, true) => " ▾",
                 _ => "",
             };
-            button(text(format!("{name}{arrow}")).size(12).wrapping(text::Wrapping::None))
+            let name = text(format!("{name}{arrow}")).size(12).wrapping(text::Wrapping::None).width(Length::Fill);
+            button(if is_number(by) { name.align_x(Alignment::End) } else { name })
                 .padding([2, 4])
                 .width(Length::FillPortion(portion))
                 .style(theme::tab(false))
@@ -219,15 +225,17 @@ fn line<'a>(r: &BeadRow, selected: bool) -> Element<'a, BeadsMessage> {
     let [red, green, blue] = r.mark.color();
     let mark = container(space().width(Length::Fixed(5.0)).height(Length::Fixed(16.0)))
         .style(move |_| container::background(Color::from_rgb8(red, green, blue)));
-    let cells = cells.into_iter().zip(COLUMNS).map(|(cell, (_, _, portion))| {
-        text(cell).size(13).wrapping(text::Wrapping::None).width(Length::FillPortion(portion)).into()
+    let cells = cells.into_iter().zip(COLUMNS).map(|(cell, (by, _, portion))| {
+        let cell = text(cell).size(13).wrapping(text::Wrapping::None).width(Length::Fill);
+        let cell = if is_number(by) { cell.align_x(Alignment::End) } else { cell };
+        container(cell).padding([0, 4]).width(Length::FillPortion(portion)).into()
     });
     let content = row![mark, row(cells)].spacing(4).align_y(Alignment::Center);
     button(container(content).clip(true))
         .padding([2, 4])
         .height(Length::Fixed(ROW))
         .width(Length::Fill)
-        .style(theme::tab(selected))
+        .style(theme::line(selected))
         .on_press(BeadsMessage::Clicked(r.bead))
         .into()
 }

@@ -184,7 +184,7 @@ impl Form {
         let p = field;
         let fixed = !field.writable || (running && p.change == "idle");
         let name = tooltip(
-            text(words(&p.key)).size(14),
+            text(words(&p.key, &p.unit)).size(14),
             container(text(format!("{}\n{}", p.help, p.key)).size(13)).padding(6).max_width(360).style(theme::panel),
             tooltip::Position::Top,
         );
@@ -217,11 +217,9 @@ impl Form {
             }
             ("choice", _) if free => {
                 let key = key();
-                pick_list(p.choices.clone(), Some(current), move |word| FormMessage::Chosen(key.clone(), word))
-                    .text_size(13)
-                    .padding(4)
-                    .width(Length::Fill)
-                    .into()
+                let list =
+                    pick_list(p.choices.clone(), Some(current), move |word| FormMessage::Chosen(key.clone(), word));
+                container(list.text_size(13).padding(4).width(Length::Fill)).id(input_id(&p.key)).into()
             }
             _ => {
                 let draft = self.drafts.get(&p.key).cloned().unwrap_or(current);
@@ -283,8 +281,10 @@ fn marks_of(field: &SettingView, running: bool) -> Vec<&'static str> {
 }
 
 /// `exposure_ms` as people read it; the unit stands behind the field.
-fn words(key: &str) -> String {
-    key.replace('_', " ")
+fn words(key: &str, unit: &str) -> String {
+    let bare = key.strip_suffix(&format!("_{}", unit.to_lowercase())).filter(|_| !unit.is_empty()).unwrap_or(key);
+    let words = bare.replace('_', " ");
+    words.strip_prefix("n ").map_or_else(|| words.clone(), |counted| format!("number of {counted}"))
 }
 
 /// What is allowed.
@@ -349,6 +349,15 @@ mod tests {
         let set = typed(&mut form, &fields, " 12.5 ").unwrap();
         assert_eq!(set, SetValue { key: "exposure_ms".into(), text: "12.5".into() });
         assert_eq!(form.refusal("exposure_ms"), None);
+    }
+
+    #[test]
+    fn a_name_has_no_unit_and_a_count_says_so() {
+        assert_eq!(words("exposure_ms", "ms"), "exposure");
+        assert_eq!(words("frame_rate_hz", "Hz"), "frame rate");
+        assert_eq!(words("nm_per_px", "nm/px"), "nm per px");
+        assert_eq!(words("n_frames", ""), "number of frames");
+        assert_eq!(words("name", ""), "name");
     }
 
     #[test]

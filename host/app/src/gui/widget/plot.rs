@@ -13,8 +13,8 @@ use iced::advanced::image::Handle;
 use iced::advanced::text::{self, Renderer as _, Text};
 use iced::advanced::widget::{Tree, tree};
 use iced::advanced::{Clipboard, Layout, Renderer as _, Shell, Widget, layout, mouse, renderer};
-use iced::{Color, Element, Event, Length, Point, Rectangle, Size, keyboard, window};
-use std::cell::RefCell;
+use iced::{Color, Element, Event, Length, Point, Rectangle, Size, keyboard};
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 /// Curves.
@@ -27,8 +27,6 @@ pub(crate) trait Curves {
     fn domain(&self) -> Option<Range>;
     /// A curve in pixel columns of equal width over `from..to`.
     fn columns(&self, curve: usize, from: f64, to: f64, out: &mut [Column]);
-    /// True while more may come.
-    fn is_live(&self) -> bool;
 }
 
 /// How the x axis is written.
@@ -40,8 +38,6 @@ pub(crate) enum XAxis {
     Clock(i64),
     /// Numbers.
     Number,
-    /// None: the plot below has it.
-    Hidden,
 }
 
 /// How a plot looks; all of it belongs to the screen.
@@ -51,12 +47,14 @@ pub(crate) struct PlotLook {
     pub(crate) view: PlotView,
     /// Along.
     pub(crate) x_axis: XAxis,
+    /// Whether its numbers are written; else the plot below has them.
+    pub(crate) numbered: bool,
     /// Upwards, with unit.
     pub(crate) y_name: &'static str,
+    /// What is said while there is nothing to draw.
+    pub(crate) empty: &'static str,
     /// The screen's pixels for one of the window's.
     pub(crate) scale: f32,
-    /// Between two pictures.
-    pub(crate) period: Duration,
 }
 
 const LEFT: f32 = 62.0;
@@ -102,7 +100,7 @@ impl<'a, Message> Plot<'a, Message> {
 
     /// Where the curves are.
     fn area(&self, bounds: Rectangle) -> Rectangle {
-        let below = if self.look.x_axis == XAxis::Hidden { 4.0 } else { BELOW };
+        let below = if self.look.numbered { BELOW } else { 4.0 };
         Rectangle {
             x: bounds.x + LEFT,
             y: bounds.y + ABOVE,
@@ -120,7 +118,8 @@ struct State {
     pulled: Option<Point>,
     clicked: Option<Instant>,
     modifiers: keyboard::Modifiers,
-    next: Option<Instant>,
+    /// Every other picture.
+    odd: Cell<bool>,
 }
 
 /// The last picture, what it was made of, and what the axes need.
@@ -152,7 +151,7 @@ fn paint(
     for t in ticks(y.0, y.1, n_ticks(size.1 as f32 / look.scale, 24.0)) {
         canvas.fill(0, row(t), width, unit, grid);
     }
-    for t in ticks(x.0, x.1, n_ticks(size.0 as f32 / look.scale, 110.0)) {
+    for t in x_ticks(look.x_axis, x, newest(curves, x), size.0 as f32 / look.scale) {
         let column = ((t - x.0) / (x.1 - x.0) * size.0 as f64) as i64;
         canvas.fill(column, 0, unit, height, grid);
     }
@@ -188,6 +187,18 @@ fn n_ticks(pixels: f32, each: f32) -> usize {
     (pixels / each).max(2.0) as usize
 }
 
+/// The newest point, or the end of what is shown.
+fn newest(curves: &dyn Curves, shown: Range) -> f64 {
+    curves.domain().map_or(shown.1, |d| d.1)
+}
+
+/// Places of ticks: round as they are written.
+fn x_ticks(axis: XAxis, shown: Range, newest: f64, pixels: f32) -> Vec<f64> {
+    let zero = if axis == XAxis::BeforeNow { newest } else { 0.0 };
+    let round = ticks(shown.0 - zero, shown.1 - zero, n_ticks(pixels, 110.0));
+    round.into_iter().map(|t| t + zero).collect()
+}
+
 /// A time before the newest point, or a clock time, or a number.
 fn x_text(axis: XAxis, value: f64, newest: f64, all: &[f64]) -> String {
     match axis {
@@ -203,7 +214,6 @@ fn x_text(axis: XAxis, value: f64, newest: f64, all: &[f64]) -> String {
             if fine { format!("{h:02}:{m:02}:{s:02}.{ms:03}") } else { format!("{h:02}:{m:02}:{s:02}") }
         }
         XAxis::Number => tick_text(value, all),
-        XAxis::Hidden => String::new(),
     }
 }
 
@@ -220,7 +230,7 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
             pulled: None,
             clicked: None,
             modifiers: keyboard::Modifiers::default(),
-            next: None,
+            odd: Cell::new(false),
         })
     }
 
@@ -247,11 +257,6 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
         let area = self.area(layout.bounds());
         let shown = state.painted.borrow().as_ref().map(|p| (p.x, p.y));
         match event {
-            Event::Window(window::Event::RedrawRequested(now)) if self.curves.get().is_live() => {
-                let next = state.next.map_or(*now, |n| n + self.look.period).max(*now);
-                state.next = Some(next);
-                shell.request_redraw_at(next.max(*now + self.look.period / 4));
-            }
             Event::Keyboard(keyboard::Event::ModifiersChanged(m)) => state.modifiers = *m,
             Event::Mouse(mouse::Event::CursorMoved { position }) => {
                 let was = state.at;
@@ -341,19 +346,25 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
         if painted.as_ref().is_none_or(|p| p.key != key) {
             let (canvas, x, y, curves) = paint(self.curves.get(), &self.look, size, colors);
             *painted = Some(Painted { key, handle: Handle::from_rgba(size.0, size.1, canvas.rgba), x, y, curves });
+            state.odd.set(!state.odd.get());
         }
         let Some(p) = painted.as_ref() else { return };
         picture::draw(renderer, state.place, &p.handle, area);
         let text = theme.palette().text;
-        renderer.with_layer(bounds, |renderer| {
+        // The renderer on the CPU does not know where text lies that isn't aligned to the left, and would leave old numbers
+        // standing: a layer of another size is drawn anew as a whole.
+        let layer = if state.odd.get() { bounds.expand(0.02) } else { bounds };
+        renderer.with_layer(layer, |renderer| {
             self.axes(renderer, bounds, area, p, text);
             self.names(renderer, bounds, area, p, state.at);
             if let Some(at) = state.at {
                 let line = Rectangle { x: at.x, width: 1.0, ..area };
                 renderer.fill_quad(renderer::Quad { bounds: line, ..Default::default() }, Color { a: 0.6, ..text });
             }
-            if self.curves.get().domain().is_none() {
-                super::video::centred(renderer, area, "no points yet", text);
+            if p.curves.iter().flatten().all(|c| c.is_empty()) {
+                let elsewhere = matches!(self.look.view.x, Window::Fixed(..)) && self.curves.get().domain().is_some();
+                let why = if elsewhere { "nothing here: End follows the newest" } else { self.look.empty };
+                super::video::centred(renderer, area, why, text);
             }
         });
     }
@@ -368,18 +379,27 @@ impl<Message> Plot<'_, Message> {
             write(renderer, clip, &tick_text(*t, &y_ticks), at, (text::Alignment::Right, 0.5), color);
         }
         write(renderer, clip, self.look.y_name, Point::new(clip.x + 2.0, clip.y), (text::Alignment::Left, 0.0), color);
-        let x_ticks = ticks(p.x.0, p.x.1, n_ticks(area.width, 110.0));
-        let newest = self.curves.get().domain().map_or(p.x.1, |d| d.1);
-        for t in x_ticks.iter().filter(|_| self.look.x_axis != XAxis::Hidden) {
+        let newest = newest(self.curves.get(), p.x);
+        let x_ticks = x_ticks(self.look.x_axis, p.x, newest, area.width);
+        for t in x_ticks.iter().filter(|_| self.look.numbered) {
             let x = area.x + ((t - p.x.0) / (p.x.1 - p.x.0)) as f32 * area.width;
-            let at = Point::new(x, area.y + area.height + 3.0);
             let content = x_text(self.look.x_axis, *t, newest, &x_ticks);
-            write(renderer, clip, &content, at, (text::Alignment::Center, 0.0), color);
+            // Whole, even at the end of the axis.
+            let half = 3.6 * content.chars().count() as f32;
+            let (x, align) = if x + half > clip.x + clip.width {
+                (clip.x + clip.width - 1.0, text::Alignment::Right)
+            } else {
+                (x, text::Alignment::Center)
+            };
+            let at = Point::new(x, area.y + area.height + 3.0);
+            write(renderer, clip, &content, at, (align, 0.0), color);
         }
     }
 
     /// Which curve is which, and its value under the cursor.
     fn names(&self, renderer: &mut iced::Renderer, clip: Rectangle, area: Rectangle, p: &Painted, at: Option<Point>) {
+        let [red, green, blue, ..] = p.key.3;
+        let ground = Color { a: 0.8, ..Color::from_rgb8(red, green, blue) };
         let column = at.map(|a| ((a.x - area.x) * self.look.scale) as usize);
         let mut x = area.x + 8.0;
         for ((name, color), columns) in self.curves.get().names().iter().zip(&p.curves) {
@@ -393,6 +413,9 @@ impl<Message> Plot<'_, Message> {
                 break;
             }
             let color = Color::from_rgb8(color[0], color[1], color[2]);
+            // Curves behind a name don't hide it.
+            let behind = Rectangle { x: x - 3.0, y: area.y + 3.0, width: width - 8.0, height: 16.0 };
+            renderer.fill_quad(renderer::Quad { bounds: behind, ..Default::default() }, ground);
             write(renderer, clip, &content, Point::new(x, area.y + 4.0), (text::Alignment::Left, 0.0), color);
             x += width;
         }
@@ -448,9 +471,6 @@ mod tests {
         fn columns(&self, _: usize, from: f64, to: f64, out: &mut [Column]) {
             columns::columns(&[0.0, 10.0], &[0.0, 10.0], from, to, out);
         }
-        fn is_live(&self) -> bool {
-            false
-        }
     }
 
     #[test]
@@ -458,9 +478,10 @@ mod tests {
         let look = PlotLook {
             view: PlotView { x: Window::All, y: Some((0.0, 10.0)) },
             x_axis: XAxis::Number,
+            numbered: true,
             y_name: "",
+            empty: "",
             scale: 1.0,
-            period: Duration::ZERO,
         };
         let (canvas, x, y, _) = paint(&Ramp, &look, (50, 100), [0; 6]);
         assert_eq!((x, y), ((0.0, 10.0), (0.0, 10.0)));

@@ -297,12 +297,12 @@ impl<Message> VideoView<'_, Message> {
     ) {
         let bottom = bounds.y + bounds.height;
         if let Some((nm, _)) = self.bar_length(geometry.transform, bounds.width) {
-            let at = Point::new(bounds.x + bounds.width - 12.0, bottom - 20.0);
+            let at = Point::new(bounds.x + bounds.width - 12.0, bottom - 37.0);
             label(renderer, bounds, &raster::length_text(nm), at, text::Alignment::Right);
         }
         if let Some(at) = state.mouse.place() {
             let text = read_out(image, geometry.to_frame(at), self.look.nm_per_px);
-            label(renderer, bounds, &text, Point::new(bounds.x + 10.0, bottom - 8.0), text::Alignment::Left);
+            label(renderer, bounds, &text, Point::new(bounds.x + 10.0, bottom - 25.0), text::Alignment::Left);
         }
     }
 }
@@ -326,7 +326,7 @@ fn read_out(image: &Picture, (x_px, y_px): (f32, f32), nm_per_px: f64) -> String
     format!("x {x_px:.1}  y {y_px:.1} px{length}{value}")
 }
 
-/// White text with a dark shadow, its bottom at `at`.
+/// White text with a dark shadow, its top at `at`.
 fn label(renderer: &mut iced::Renderer, clip: Rectangle, content: &str, at: Point, align_x: text::Alignment) {
     for (offset, color) in [(1.0, Color::BLACK), (0.0, Color::WHITE)] {
         let text = Text {
@@ -336,7 +336,7 @@ fn label(renderer: &mut iced::Renderer, clip: Rectangle, content: &str, at: Poin
             line_height: text::LineHeight::default(),
             font: renderer.default_font(),
             align_x,
-            align_y: iced::alignment::Vertical::Bottom,
+            align_y: iced::alignment::Vertical::Top,
             shaping: text::Shaping::default(),
             wrapping: text::Wrapping::None,
         };

@@ -65,7 +65,7 @@ impl Find {
                 let Some(method) = self.chosen(context) else { return Vec::new() };
                 let seed = selected.first().filter(|_| self.seeded);
                 let seed = seed.and_then(|s| context.snapshot.beads.iter().find(|b| b.bead == *s)).map(|b| b.roi);
-                (self.running, self.looked, self.failure, self.hits) = (true, false, None, Vec::new());
+                self.asked();
                 let finder = MethodChoice { parameters: size_of_rois(&method, context), method };
                 return vec![Act::Send(Command::Beads(BeadsCommand::Find { finder, seed }), Asked::Found)];
             }
@@ -84,6 +84,11 @@ impl Find {
             }
         }
         Vec::new()
+    }
+
+    /// A finder was asked.
+    pub(crate) fn asked(&mut self) {
+        (self.running, self.looked, self.failure, self.hits) = (true, false, None, Vec::new());
     }
 
     /// The finder's reply; one that was cancelled is not looked at.

@@ -86,8 +86,4 @@ impl Curves for Profile {
         let values: Vec<f32> = values.iter().map(|v| *v as f32).collect();
         columns(&self.radii(values.len()), &values, from, to, out);
     }
-
-    fn is_live(&self) -> bool {
-        false
-    }
 }

@@ -61,7 +61,7 @@ impl State {
         let running = context.running();
         let start = button(text(if running { "Stop camera" } else { "Start camera" }).size(13))
             .padding([4, 12])
-            .style(if running { button::secondary } else { button::primary })
+            .style(if running { theme::quiet } else { button::primary })
             .on_press(Message::StartStop);
         let size = self.roi_size.clone().unwrap_or_else(|| context.snapshot.roi_size_px.to_string());
         let size = text_input("", &size)
@@ -129,13 +129,14 @@ impl State {
         let axes = [(Axis::X, "x / nm"), (Axis::Y, "y / nm"), (Axis::Z, "z / nm")];
         let time = if self.clock { XAxis::Clock(self.traces.zero_utc_ns) } else { XAxis::BeforeNow };
         let plot = |(i, (axis, y_name)): (usize, (Axis, &'static str))| {
-            let look = PlotLook {
-                view: self.plots[i],
-                x_axis: if i == 2 { time } else { XAxis::Hidden },
-                y_name,
-                scale: context.scale,
-                period: context.period * 2,
+            let no_z = axis == Axis::Z && context.snapshot.zlut.is_none();
+            let empty = match () {
+                () if context.snapshot.beads.is_empty() => "no beads yet",
+                () if no_z => "no z without a Z-LUT: see Z-LUT above",
+                () => "no rows yet",
             };
+            let look =
+                PlotLook { view: self.plots[i], x_axis: time, numbered: i == 2, y_name, empty, scale: context.scale };
             let curves = OneAxis { traces: &self.traces, axis };
             let plot: Element<'_, Message> = Plot::owned(curves, look, move |e| Message::Plot(i, e)).into();
             container(plot).height(Length::FillPortion(if i == 2 { 6 } else { 5 })).into()
@@ -155,13 +156,14 @@ impl State {
         let look = PlotLook {
             view: self.profile.view,
             x_axis: XAxis::Number,
+            numbered: true,
             y_name: "",
+            empty: if self.selected.is_empty() { "select a bead" } else { "no profile yet" },
             scale: context.scale,
-            period: context.period,
         };
         let profile: Element<'_, Message> = Plot::new(&self.profile, look, Message::Profile).into();
         let profile = column![
-            text("Radial profile of the selected bead, over px").size(13),
+            text("Radial profile of the selected bead: intensity over radius / px").size(13),
             container(profile).height(Length::Fill),
         ]
         .spacing(4)

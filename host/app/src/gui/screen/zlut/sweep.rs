@@ -4,7 +4,9 @@
 use super::super::{Context, hint, quiet};
 use super::{failure, field, tables};
 use crate::gui::link::{Act, Asked};
+use crate::gui::notices::Weight;
 use crate::gui::preferences::Preferences;
+use crate::gui::screen::recordings;
 use crate::gui::words;
 use iced::widget::{button, column, pick_list, progress_bar, row, text, text_input, toggler};
 use iced::{Alignment, Element, Length};
@@ -176,6 +178,9 @@ impl Wizard {
             SweepMessage::Save => {
                 let name =
                     if self.name.trim().is_empty() { default_name(context) } else { self.name.trim().to_owned() };
+                if let Err(why) = recordings::made(&preferences.folder) {
+                    return vec![Act::Tell(Weight::Error, why)];
+                }
                 let path = preferences.folder.join(name);
                 return send(SweepCommand::Save { path, which: self.which.0 }, Asked::Say("the Z-LUT was saved"));
             }
@@ -208,15 +213,17 @@ impl Wizard {
             field("first position", "sweep-start", &self.start_nm, "nm", SweepMessage::Start),
             field("step", "sweep-step", &self.step_nm, "nm", SweepMessage::Step),
             field("last position", "sweep-stop", &self.stop_nm, "nm", SweepMessage::Stop),
-            field("frames each", "sweep-frames", &self.frames, "", SweepMessage::Frames),
-            field("settle", "sweep-settle", &self.settle_ms, "ms", SweepMessage::Settle),
-            toggler(self.both).label("back again too").text_size(13).size(16).on_toggle(SweepMessage::Both),
+            field("frames at each", "sweep-frames", &self.frames, "", SweepMessage::Frames),
+            field("time to settle", "sweep-settle", &self.settle_ms, "ms", SweepMessage::Settle),
+            toggler(self.both).label("sweep back again too").text_size(13).size(16).on_toggle(SweepMessage::Both),
             toggler(self.keep_rois)
                 .label("keep the ROIs' pixels in the recording")
                 .text_size(13)
                 .size(16)
                 .on_toggle(SweepMessage::KeepRois),
-            choose,
+            row![text("tables built by").size(13).width(Length::Fixed(130.0)), choose]
+                .spacing(6)
+                .align_y(Alignment::Center),
         ]
         .spacing(7);
         let request = strategy.map(|s| self.request(s));
