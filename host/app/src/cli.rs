@@ -106,14 +106,21 @@ struct Context {
 }
 
 impl Context {
-    /// All plugins. Takes a child process for each library that is new. An error if a method that is to be isolated is
-    /// not there: who wants to be protected must not believe to be.
-    fn registry(&self) -> Result<Registry, RunError> {
+    /// Where plugins are, and which of them are isolated, as the arguments say.
+    fn search(&self) -> SearchOptions {
         let isolation = IsolationOptions { methods: self.shared.isolate.clone(), ..IsolationOptions::default() };
-        let plugin_dirs = self.shared.plugin_dir.clone();
-        let registry = Registry::scan(&SearchOptions { plugin_dirs, isolation, ..SearchOptions::default() });
+        SearchOptions { plugin_dirs: self.shared.plugin_dir.clone(), isolation, ..SearchOptions::default() }
+    }
+
+    /// All plugins. Takes a child process for each library that is new. An error if a method that is to be isolated is
+    /// not there: who wants to be protected must not believe to be. Tells which run isolated because they crashed before.
+    fn registry(&self) -> Result<Registry, RunError> {
+        let registry = Registry::scan(&self.search());
         for method in &self.shared.isolate {
             registry.find(method)?;
+        }
+        for crash in registry.crashes() {
+            eprintln!("warning: {}", crash.to_string().replace('\n', "\n  "));
         }
         Ok(registry)
     }

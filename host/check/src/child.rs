@@ -6,13 +6,13 @@ use crate::subject::Subject;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use tetherscope_loader::{IsolationOptions, Registry, SearchOptions};
+use tetherscope_loader::{CancelToken, IsolationOptions, ProcessGroup, Registry, SearchOptions, end_with_starter};
 
 /// First argument of a process that does one check.
 const CHILD_ARGUMENT: &str = "--tetherscope-check";
-/// How often the host looks whether the child is done.
+/// How often the host looks whether the last words are there.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes of the child's last words that are kept.
 const MOST_WORDS: u64 = 4000;
@@ -37,6 +37,7 @@ pub fn run_if_child() {
     if args.next().is_none_or(|a| a != CHILD_ARGUMENT) {
         return;
     }
+    end_with_starter();
     let (Some(job), Some(answer)) = (args.next(), args.next()) else { std::process::exit(2) };
     let job: Option<Job> = std::fs::read(job).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let Some(job) = job else { std::process::exit(2) };
@@ -65,10 +66,17 @@ fn do_job(job: &Job) -> Outcome {
 
 /// Does a check in a child. Whatever happens there, this process lives on.
 pub(crate) fn run(executable: Option<&Path>, job: &Job, limit: Duration) -> Outcome {
+    if given_up() {
+        return Outcome::Skipped("it was given up".into());
+    }
     match try_run(executable, job, limit) {
         Ok(outcome) => outcome,
         Err(e) => Outcome::Failed(format!("the check cannot run in a child process: {e}")),
     }
+}
+
+fn given_up() -> bool {
+    CancelToken::current().is_some_and(|c| c.is_cancelled())
 }
 
 fn try_run(executable: Option<&Path>, job: &Job, limit: Duration) -> std::io::Result<Outcome> {
@@ -76,15 +84,12 @@ fn try_run(executable: Option<&Path>, job: &Job, limit: Duration) -> std::io::Re
     let folder = tempfile::tempdir()?;
     let (question, answer) = (folder.path().join("job.json"), folder.path().join("outcome.json"));
     std::fs::write(&question, serde_json::to_vec(job)?)?;
-    let mut child = Command::new(executable)
-        .arg(CHILD_ARGUMENT)
-        .args([&question, &answer])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut command = Command::new(executable);
+    command.arg(CHILD_ARGUMENT).args([&question, &answer]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut group = ProcessGroup::start(&mut command)?;
     // Read on to the end, so that a plugin that writes a lot does not block.
-    let stderr = child.stderr.take();
+    let stderr = group.child().stderr.take();
     let reader = std::thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut from) = stderr {
@@ -93,7 +98,11 @@ fn try_run(executable: Option<&Path>, job: &Job, limit: Duration) -> std::io::Re
         }
         String::from_utf8_lossy(&kept).lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default().to_owned()
     });
-    let Some(status) = wait(&mut child, limit)? else {
+    // In a group of its own it does not hear a Ctrl-C that is meant for all.
+    let Some(status) = group.wait(limit, given_up)? else {
+        if given_up() {
+            return Ok(Outcome::Skipped("it was given up, and its process was ended".into()));
+        }
         let text = format!("it was not done after {} s, and was ended", limit.as_secs_f64());
         return Ok(Outcome::TimedOut(text));
     };
@@ -110,22 +119,6 @@ fn try_run(executable: Option<&Path>, job: &Job, limit: Duration) -> std::io::Re
             let words = if words.is_empty() { String::new() } else { format!("; its last words: {words}") };
             Ok(Outcome::Crashed(format!("{}{words}", ending(status))))
         }
-    }
-}
-
-/// Waits for a child; None if it was ended after its limit.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if begun.elapsed() > limit {
-            let _ = child.kill();
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(LOOK_EVERY);
     }
 }
 

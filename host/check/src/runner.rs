@@ -63,7 +63,8 @@ impl Clone for Check {
     }
 }
 
-/// Runs the checks of a component's kind that `options` ask for. `done` is called after each.
+/// Runs the checks of a component's kind that `options` ask for. `done` is called after each. To let the user give up, call
+/// it inside [`tetherscope_loader::CancelToken::run`]: the check under way is ended, the others are skipped.
 pub fn check_component(component: &Component, options: &Options, mut done: impl FnMut(&Finding)) -> Vec<Finding> {
     let remembered = tempfile::tempdir().ok();
     let cache = remembered.as_ref().map(|r| r.path().join("plugins.json"));

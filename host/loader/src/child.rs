@@ -47,6 +47,7 @@ pub fn run_if_child() {
     }
     match (args.get(1).and_then(|a| a.to_str()), &args[2..]) {
         (Some(PROBE_WORD), [library, report]) => {
+            crate::group::end_with_starter();
             let done = crate::probe::write_report(Path::new(library), Path::new(report));
             std::process::exit(if done { 0 } else { 2 })
         }

@@ -5,8 +5,10 @@
 #![allow(unsafe_code)]
 
 use crate::child::DeviceChild;
+use crate::crashes::Accused;
 use crate::descriptor::ComponentInfo;
 use crate::error::{LoadError, LoadErrorKind, PluginError};
+use crate::in_call::{self, InCall, Suspect};
 use crate::inspect::FileFacts;
 use crate::isolation::Session;
 use crate::layout::Checked;
@@ -26,6 +28,8 @@ pub(crate) struct Home {
     pub(crate) layout: Checked,
     /// None for a library that this process does not open.
     pub(crate) opened: Option<Arc<Library>>,
+    /// A crash in one of its calls is written down.
+    pub(crate) accusable: bool,
     pub(crate) session: Arc<Session>,
     /// The one child of all its cameras and stages, if they are isolated.
     pub(crate) devices: Mutex<Option<Arc<DeviceChild>>>,
@@ -40,6 +44,8 @@ pub struct Component {
     /// Isolated although its library is open.
     forced: bool,
     table: *const c_void,
+    /// As whom a crash in one of its calls accuses it; None where nobody writes crashes down.
+    suspect: Option<&'static Suspect>,
 }
 
 // SAFETY: the table is a constant of the library, which is never unloaded.
@@ -73,6 +79,13 @@ pub(crate) fn parse(
     Ok(infos)
 }
 
+/// As whom a crash accuses a component, or the library as a whole.
+pub(crate) fn suspect(path: &Path, hash: &str, info: Option<&ComponentInfo>) -> &'static Suspect {
+    let (method, version) = info.map(|i| (i.id.clone(), i.version.to_string())).unwrap_or_default();
+    let accused = Accused { method, version, path: path.to_owned(), hash: hash.to_owned() };
+    Suspect::new(&serde_json::to_string(&accused).unwrap_or_default())
+}
+
 impl Component {
     /// A component; its table is asked for and checked if its library is open.
     pub(crate) fn new(home: &Arc<Home>, index: u32, info: ComponentInfo) -> Result<Self, LoadError> {
@@ -80,7 +93,8 @@ impl Component {
             Some(library) => library::table(library, index, &info)?,
             None => std::ptr::null(),
         };
-        Ok(Self { home: home.clone(), info, index, forced: false, table })
+        let suspect = home.accusable.then(|| suspect(&home.path, &home.facts.hash, Some(&info)));
+        Ok(Self { home: home.clone(), info, index, forced: false, table, suspect })
     }
 
     /// What it says of itself.
@@ -155,10 +169,19 @@ impl Component {
         unsafe { library::copy_table(self.table) }
     }
 
+    /// To be held through every call into the plugin: a crash meanwhile is its.
+    #[inline]
+    pub(crate) fn enter(&self, function: &'static str) -> InCall {
+        in_call::enter(self.suspect, function)
+    }
+
     /// Runs one call: the plugin's error text and status become an error that names the plugin.
     pub(crate) fn call(&self, function: &'static str, f: impl FnOnce(Writer) -> Status) -> Result<(), PluginError> {
         let mut text = Output::new(MAX_ERROR_BYTES);
-        let status = f(text.writer());
+        let status = {
+            let _in_call = self.enter(function);
+            f(text.writer())
+        };
         if status == abi::STATUS_OK { Ok(()) } else { Err(self.failed(function, status, &text)) }
     }
 

@@ -50,8 +50,8 @@ impl CancelToken {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The job of this thread.
-    pub(crate) fn current() -> Option<Self> {
+    /// The job of this thread, if it is in one.
+    pub fn current() -> Option<Self> {
         JOB.with(|j| j.borrow().clone())
     }
 
@@ -108,8 +108,12 @@ unsafe extern "C" fn parallel_for(
     let arg = Arg(arg);
     let arg = &arg;
     let job = JOB.with(|j| j.borrow().clone()).unwrap_or_default();
-    // SAFETY: as promised by the plugin; `task` does not unwind.
-    let one = |i: u64| job.run(|| unsafe { task(arg.0, i) });
+    let caller = crate::in_call::current();
+    let one = |i: u64| {
+        let _in_call = crate::in_call::enter(caller, "parallel_for");
+        // SAFETY: as promised by the plugin; `task` does not unwind.
+        job.run(|| unsafe { task(arg.0, i) })
+    };
     let all = AssertUnwindSafe(|| {
         if rayon::current_thread_index().is_some() {
             (0..n).into_par_iter().for_each(one)

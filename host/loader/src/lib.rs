@@ -12,11 +12,14 @@
 mod camera;
 mod child;
 mod component;
+mod crashes;
 mod descriptor;
 mod direct;
 mod error;
 mod finder;
+mod group;
 mod host;
+mod in_call;
 mod inspect;
 mod isolation;
 mod layout;
@@ -34,6 +37,7 @@ mod zlut;
 pub use camera::Camera;
 pub use child::run_if_child;
 pub use component::Component;
+pub use crashes::{Crash, forgive};
 pub use descriptor::{ComponentInfo, Isolation, ParamType, ParameterInfo};
 pub use direct::{
     ArraySet, Axis, ChannelInfo, Device, FrameMemory, FrameTarget, LookupBuffers, NamedArray, RoiSet, SavedTable,
@@ -41,6 +45,7 @@ pub use direct::{
 };
 pub use error::{LoadError, LoadErrorKind, PluginError, STATUS_CRASHED, STATUS_DISABLED, STATUS_HUNG};
 pub use finder::BeadFinder;
+pub use group::{ProcessGroup, end_with_starter};
 pub use host::{CancelToken, now_ns};
 pub use isolation::IsolationOptions;
 pub use method::MethodRef;

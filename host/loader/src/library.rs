@@ -3,6 +3,7 @@
 
 use crate::descriptor::ComponentInfo;
 use crate::error::{LoadError, LoadErrorKind};
+use crate::in_call::{self, Suspect};
 use crate::layout::{self, Checked};
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub(crate) struct Library {
     pub(crate) layout: Checked,
     pub(crate) context: *mut c_void,
     table: LibraryTableCopy,
+    /// As whom a crash accuses it; None where nobody writes crashes down.
+    suspect: Option<&'static Suspect>,
 }
 
 /// A copy of the library's table, zeroed where the library is older.
@@ -42,6 +45,7 @@ unsafe impl Sync for Library {}
 impl Drop for Library {
     fn drop(&mut self) {
         if let Some(close) = self.table.0.close {
+            let _in_call = in_call::enter(self.suspect, "close");
             // SAFETY: the context came from `open`; every object made from it holds this library and is gone.
             unsafe { close(self.context) }
         }
@@ -156,8 +160,10 @@ pub(crate) unsafe fn copy_table<T>(from: *const c_void) -> T {
 /// Kind code and descriptor text of each component, as the library tells them.
 pub(crate) type Described = Vec<(u32, String)>;
 
-/// Opens a library whose file was read, and asks for its components: kind and descriptor text of each.
-pub(crate) fn open(path: &Path) -> Result<(Arc<Library>, Described), LoadError> {
+/// Opens a library whose file was read, and asks for its components: kind and descriptor text of each. A crash meanwhile
+/// accuses `suspect`.
+pub(crate) fn open(path: &Path, suspect: Option<&'static Suspect>) -> Result<(Arc<Library>, Described), LoadError> {
+    let _in_call = in_call::enter(suspect, "open");
     let refuse = |kind, cause: String, mend: &str| LoadError::file(kind, path, cause, mend);
     let failed = |cause: String| refuse(LoadErrorKind::Failed, cause, "report it to the plugin's author");
     // SAFETY: loading runs the library's constructors; a child process has survived them (see the probe).
@@ -194,7 +200,7 @@ pub(crate) fn open(path: &Path) -> Result<(Arc<Library>, Described), LoadError> 
     if status != abi::STATUS_OK {
         return Err(failed(format!("its open failed ({}): {}", status_name(status), text.sentence())));
     }
-    let opened = Arc::new(Library { path: path.to_owned(), layout, context, table: LibraryTableCopy(table) });
+    let opened = Arc::new(Library { path: path.to_owned(), layout, context, table: LibraryTableCopy(table), suspect });
     // SAFETY: the library's functions, after `open`, with its context.
     let n = unsafe { n_components(context) };
     if n == 0 || n > 256 {
@@ -228,6 +234,7 @@ pub(crate) fn table(library: &Arc<Library>, index: u32, info: &ComponentInfo) ->
         LoadError::file(LoadErrorKind::BadDescriptor, &library.path, cause, mend)
     };
     let get = library.table.0.table.expect("checked when the library was opened");
+    let _in_call = in_call::enter(library.suspect, "table");
     // SAFETY: the library's function, after `open`, with its context.
     let table = unsafe { get(library.context, index) };
     if table.is_null() {

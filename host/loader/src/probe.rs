@@ -5,6 +5,7 @@ use crate::child::ending::ending;
 use crate::child::{CHILD_ARGUMENT, PROBE_WORD};
 use crate::component;
 use crate::error::{LoadError, LoadErrorKind as Kind};
+use crate::group::ProcessGroup;
 use crate::inspect::{FileFacts, inspect};
 use crate::layout::Checked;
 use crate::library::{self, Described};
@@ -13,10 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// How often the host looks whether the child is done.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// What a child found out of a library that loads.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -45,7 +42,7 @@ pub(crate) fn write_report(path: &Path, report: &Path) -> bool {
 
 fn try_library(path: &Path) -> Result<Probed, LoadError> {
     let facts = inspect(path)?;
-    let (library, components) = library::open(path)?;
+    let (library, components) = library::open(path, None)?;
     for (index, info) in component::parse(path, &facts, &components)?.iter().enumerate() {
         library::table(&library, index as u32, info)?;
     }
@@ -67,15 +64,11 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Probed, Load
     };
     let folder = tempfile::tempdir().map_err(cannot)?;
     let report = folder.path().join("report.json");
-    let mut child = Command::new(executable)
-        .args([CHILD_ARGUMENT, PROBE_WORD])
-        .args([path, &report])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    let stderr = child.stderr.take();
+    let mut command = Command::new(executable);
+    command.args([CHILD_ARGUMENT, PROBE_WORD]).args([path, &report]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut group = ProcessGroup::start(&mut command).map_err(cannot)?;
+    let stderr = group.child().stderr.take();
     // A plugin may write without end: keep the beginning, and read on so that it does not block.
     let reader = std::thread::spawn(move || {
         let mut kept = Vec::new();
@@ -85,18 +78,7 @@ pub(crate) fn probe(path: &Path, options: &SearchOptions) -> Result<Probed, Load
         }
         String::from_utf8_lossy(&kept).trim().to_owned()
     });
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(cannot)? {
-            Some(status) => break Some(status),
-            None if begun.elapsed() > options.probe_limit => {
-                let _ = child.kill();
-                let _ = child.wait();
-                break None;
-            }
-            None => std::thread::sleep(LOOK_EVERY),
-        }
-    };
+    let status = group.wait(options.probe_limit, || false).map_err(cannot)?;
     let Some(status) = status else {
         return Err(here(
             format!("it did not finish loading within {} s, and was ended", options.probe_limit.as_secs()),

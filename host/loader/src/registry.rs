@@ -1,8 +1,10 @@
 //! All components that were found, and what was refused. `scan` is the one road from a file to a component.
 
 use crate::component::{self, Component, Home};
+use crate::crashes::{self, Crash};
 use crate::descriptor::{ComponentInfo, Isolation};
 use crate::error::{LoadError, LoadErrorKind as ErrorKind};
+use crate::in_call;
 use crate::inspect::inspect;
 use crate::isolation::Session;
 use crate::library;
@@ -37,6 +39,10 @@ pub struct Registry {
     components: Vec<Component>,
     refused: Vec<Refused>,
     notes: Vec<Note>,
+    /// What is held against libraries, loaded or not; read with the first library.
+    held: Option<Vec<Crash>>,
+    /// The libraries that run isolated for that.
+    crashes: Vec<Crash>,
     /// Made with the options of the first library.
     session: Option<Arc<Session>>,
 }
@@ -107,11 +113,15 @@ impl Registry {
             }
         };
         let infos = component::parse(&path, &facts, &probed.components)?;
-        let isolated = self.is_isolated(&infos, &facts.hash, options)?;
+        let crash = self.held_against(&facts.hash, options);
+        let isolated = crash.is_some() || is_isolated(&infos, &facts.hash, options)?;
+        self.crashes.extend(crash);
+        let accusable = !isolated && writes_crashes_down(options);
         let (opened, layout) = if isolated {
             (None, probed.layout)
         } else {
-            let (opened, described) = library::open(&path)?;
+            let suspect = accusable.then(|| component::suspect(&path, &facts.hash, None));
+            let (opened, described) = library::open(&path, suspect)?;
             if described != probed.components {
                 return Err(LoadError::file(
                     ErrorKind::BadDescriptor,
@@ -124,7 +134,7 @@ impl Registry {
             (Some(opened), layout)
         };
         let session = self.session.get_or_insert_with(|| Session::new(options)).clone();
-        let home = Arc::new(Home { path, facts, layout, opened, session, devices: Mutex::default() });
+        let home = Arc::new(Home { path, facts, layout, opened, accusable, session, devices: Mutex::default() });
         let mut made: Vec<Component> = Vec::with_capacity(infos.len());
         for (index, info) in infos.into_iter().enumerate() {
             made.push(Component::new(&home, index as u32, info)?);
@@ -136,12 +146,13 @@ impl Registry {
         Ok(())
     }
 
-    /// A library is isolated as a whole: its components share a context, and one that crashes takes the others along.
-    fn is_isolated(&self, infos: &[ComponentInfo], hash: &str, options: &SearchOptions) -> Result<bool, LoadError> {
-        let wanted = options.isolation.method_refs()?;
-        let named = |info: &ComponentInfo| wanted.iter().any(|m| m.means(info, hash));
-        let any = || infos.iter().any(|i| i.isolation == Isolation::Process || named(i));
-        Ok(!options.isolation.never && (options.isolation.all || any()))
+    /// What took a host down before, if it was a library of this content.
+    fn held_against(&mut self, hash: &str, options: &SearchOptions) -> Option<Crash> {
+        if options.isolation.never {
+            return None;
+        }
+        let held = self.held.get_or_insert_with(|| crashes::remembered(options));
+        held.iter().find(|c| c.hash() == hash).cloned()
     }
 
     fn note_other_builds(&mut self, new: &Component) {
@@ -166,6 +177,11 @@ impl Registry {
     /// What was refused, and why.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    /// Libraries that run isolated because they crashed in a host's process before; what each is accused of.
+    pub fn crashes(&self) -> &[Crash] {
+        &self.crashes
     }
 
     /// What else is worth knowing.
@@ -227,4 +243,18 @@ impl Registry {
             format!("available: {}", ids.join(", "))
         }
     }
+}
+
+/// A library is isolated as a whole: its components share a context, and one that crashes takes the others along.
+fn is_isolated(infos: &[ComponentInfo], hash: &str, options: &SearchOptions) -> Result<bool, LoadError> {
+    let wanted = options.isolation.method_refs()?;
+    let named = |info: &ComponentInfo| wanted.iter().any(|m| m.means(info, hash));
+    let any = || infos.iter().any(|i| i.isolation == Isolation::Process || named(i));
+    Ok(!options.isolation.never && (options.isolation.all || any()))
+}
+
+/// Sees to it that a crash of this process is written down, unless it is there to be lost or has no place for that.
+fn writes_crashes_down(options: &SearchOptions) -> bool {
+    let folder = crashes::folder(options).filter(|_| !options.isolation.never);
+    folder.is_some_and(|f| std::fs::create_dir_all(&f).is_ok() && in_call::write_down_in(&f))
 }

@@ -81,12 +81,16 @@ impl Check {
                 params,
                 only: self.only.clone(),
             };
-            let findings = check_component(component, &options, |f| {
+            let done = |f: &Finding| {
                 if context.interactive() && f.outcome.is_failure() {
                     eprintln!("{}: {} {}", component.info().id, f.check.name, f.outcome.word());
                 }
-            });
+            };
+            let findings = context.cancel.run(|| check_component(component, &options, done));
             report.add(component, &findings);
+        }
+        if context.cancel.is_cancelled() {
+            return Err(RunError::Cancelled);
         }
         Ok(report.finish())
     }

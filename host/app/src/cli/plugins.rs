@@ -2,13 +2,14 @@
 
 mod bench;
 mod explain;
+mod forgive;
 mod new;
 
 use super::check::Check;
 use super::output::{Ending, Output};
 use super::{CommandResult, Context};
 use serde_json::json;
-use tetherscope_core::loader::{Component, ParameterInfo, Registry};
+use tetherscope_core::loader::{Component, Crash, ParameterInfo, Registry};
 
 /// See what plugins were found, and what they offer
 #[derive(clap::Subcommand)]
@@ -20,6 +21,7 @@ pub(crate) enum Plugins {
     New(new::New),
     Bench(bench::Bench),
     Explain(explain::Explain),
+    Forgive(forgive::Forgive),
     /// Try whether plugins do what an experiment relies on
     Check(Check),
 }
@@ -32,14 +34,18 @@ pub(crate) struct Inspect {
 }
 
 impl Plugins {
-    /// Lists, inspects, writes a new one, measures, explains, checks.
+    /// Lists, inspects, writes a new one, measures, explains, forgives, checks.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Plugins::List => Ok(list(&context.registry()?)),
-            Plugins::Inspect(i) => Ok(inspect(context.registry()?.find(&i.method)?)),
+            Plugins::Inspect(i) => {
+                let registry = context.registry()?;
+                Ok(inspect(registry.find(&i.method)?, &registry))
+            }
             Plugins::New(n) => n.run(),
             Plugins::Bench(b) => b.run(context),
             Plugins::Explain(e) => e.run(context),
+            Plugins::Forgive(f) => f.run(context),
             Plugins::Check(c) => c.run(context),
         }
     }
@@ -54,6 +60,9 @@ fn list(registry: &Registry) -> (Output, Ending) {
         let i = c.info();
         text += &format!("{:width$}  {}#{}  {}\n", i.id, i.version, &c.hash()[..8], i.name);
         text += &format!("{:width$}  {}\n", "", c.path().display());
+        if let Some(crash) = crash_of(c, registry) {
+            text += &format!("{:width$}  in a process of its own: {}\n", "", crash.cause());
+        }
     }
     if components.is_empty() {
         text += "no plugins were found\n";
@@ -65,7 +74,7 @@ fn list(registry: &Registry) -> (Output, Ending) {
         text += &format!("\nrefused: {}\n", r.error.to_string().replace('\n', "\n  "));
     }
     let json = json!({
-        "components": components.iter().map(|c| component_json(c)).collect::<Vec<_>>(),
+        "components": components.iter().map(|c| component_json(c, registry)).collect::<Vec<_>>(),
         "notes": registry.notes().iter().map(|n| json!({"file": n.path.display().to_string(), "text": n.text})).collect::<Vec<_>>(),
         "refused": registry.refused().iter().map(|r| json!({
             "file": r.path.display().to_string(),
@@ -75,17 +84,28 @@ fn list(registry: &Registry) -> (Output, Ending) {
     (Output { text, json }, Ending::fine_if(registry.refused().is_empty()))
 }
 
-fn component_json(c: &Component) -> serde_json::Value {
+/// What is held against a component's library.
+fn crash_of<'r>(c: &Component, registry: &'r Registry) -> Option<&'r Crash> {
+    registry.crashes().iter().find(|crash| crash.hash() == c.hash())
+}
+
+fn component_json(c: &Component, registry: &Registry) -> serde_json::Value {
     json!({
         "file": c.path().display().to_string(),
         "hash": c.hash(),
         "layout_check": c.layout_check(),
         "isolated": c.is_isolated(),
+        "crashed": crash_of(c, registry).map(crash_json),
         "component": c.info(),
     })
 }
 
-fn inspect(c: &Component) -> (Output, Ending) {
+/// A crash that is held against a library.
+fn crash_json(c: &Crash) -> serde_json::Value {
+    json!({"thing": c.thing(), "cause": c.cause(), "mend": c.mend(), "certain": c.is_certain()})
+}
+
+fn inspect(c: &Component, registry: &Registry) -> (Output, Ending) {
     let i = c.info();
     let mut text = format!("{} {}: {}\n{}\n\n", i.id, i.version, i.name, i.summary);
     text += &format!(
@@ -97,12 +117,15 @@ fn inspect(c: &Component) -> (Output, Ending) {
     );
     text += &format!("layout   {}\n", c.layout_check());
     text += if c.is_isolated() { "runs     in a process of its own\n" } else { "runs     in this process\n" };
+    if let Some(crash) = crash_of(c, registry) {
+        text += &format!("because  {}\n         {}\n", crash.cause(), crash.mend());
+    }
     if !i.capabilities.is_empty() {
         text += &format!("can      {}\n", i.capabilities.join(", "));
     }
     text += if i.parameters.is_empty() { "\nno parameters\n" } else { "\nparameters\n" };
     i.parameters.iter().for_each(|p| text += &parameter_text(p));
-    (Output { text, json: component_json(c) }, Ending::Fine)
+    (Output { text, json: component_json(c, registry) }, Ending::Fine)
 }
 
 fn parameter_text(p: &ParameterInfo) -> String {

@@ -34,7 +34,6 @@ pub(crate) struct Shape {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places {
     pixels: usize,
-    offsets: usize,
     bead_ids: usize,
     frame_indices: usize,
     /// Per ROI 8 bytes: the number of its table, or its focus.
@@ -64,7 +63,6 @@ impl Shape {
             Some((begin, at))
         };
         let (pixels, _) = part(if self.with_pixels { self.roi_bytes().checked_mul(n) } else { Some(0) })?;
-        let (offsets, _) = part(n.checked_mul(8))?;
         let (bead_ids, _) = part(n.checked_mul(4))?;
         let (frame_indices, _) = part(n.checked_mul(8))?;
         let (extra, _) = part(n.checked_mul(8))?;
@@ -76,7 +74,7 @@ impl Shape {
         let (profiles, profiles_end) = part(guarded(n_values.checked_mul(8)))?;
         let (weights, end) = part(guarded(n_values.checked_mul(4)))?;
         let guards = [first, fixes_end - GUARD_BYTES, profiles_end - GUARD_BYTES, end - GUARD_BYTES];
-        Some(Places { pixels, offsets, bead_ids, frame_indices, extra, fixes, profiles, weights, guards, end })
+        Some(Places { pixels, bead_ids, frame_indices, extra, fixes, profiles, weights, guards, end })
     }
 }
 
@@ -108,10 +106,21 @@ impl Arena {
         (self.region.path(), self.region.len())
     }
 
+    /// The places for `n` ROIs; None if the memory was made for fewer.
+    pub(crate) fn places_of(&self, n: usize) -> Option<Places> {
+        self.shape.places(n).filter(|p| p.end <= self.region.len())
+    }
+
     /// The places for `n` ROIs. Panics if the memory was made for fewer.
     pub(crate) fn places(&self, n: usize) -> Places {
-        let places = self.shape.places(n).filter(|p| p.end <= self.region.len());
-        places.unwrap_or_else(|| panic!("{n} ROIs in memory of {} bytes", self.region.len()))
+        self.places_of(n).unwrap_or_else(|| panic!("{n} ROIs in memory of {} bytes", self.region.len()))
+    }
+
+    /// Where each of `n` ROIs lies, from the first on. Computed on both sides: an offset that somebody else can write leads
+    /// anywhere.
+    pub(crate) fn offsets(&self, n: usize) -> impl Iterator<Item = u64> + use<> {
+        let roi_bytes = if self.shape.with_pixels { self.shape.roi_bytes() as u64 } else { 0 };
+        (0..n as u64).map(move |i| i * roi_bytes)
     }
 
     /// Writes values.
@@ -152,9 +161,8 @@ impl Arena {
         assert!(same == (self.shape.w_px, self.shape.h_px, self.shape.pixel_format), "ROIs of another shape");
         let roi_bytes = self.shape.roi_bytes();
         for (i, &offset) in rois.offsets.iter().enumerate() {
-            self.put(places.offsets + 8 * i, &[(i * roi_bytes) as u64]);
             if !self.shape.with_pixels {
-                continue;
+                break;
             }
             let (row_stride, px_stride) = (batch.row_stride_bytes as usize, batch.pixel_stride_bytes as usize);
             let to = places.pixels + i * roi_bytes;
@@ -187,13 +195,14 @@ impl Arena {
         unsafe { self.region.as_mut_ptr().add(at).cast() }
     }
 
-    /// The batch of `n` ROIs that lies here, as it crosses the interface.
-    pub(crate) fn batch(&self, places: &Places, n: usize) -> Batch {
+    /// The batch that lies here, as it crosses the interface; `offsets` as [`Arena::offsets`] gives them.
+    pub(crate) fn batch(&self, places: &Places, offsets: &[u64]) -> Batch {
+        let n = offsets.len();
         let len_bytes = if self.shape.with_pixels { (n * self.shape.roi_bytes()) as u64 } else { 0 };
         Batch {
             base: if len_bytes > 0 { self.address::<u8>(places.pixels) } else { std::ptr::null() },
             len_bytes,
-            offsets: self.address::<u64>(places.offsets),
+            offsets: offsets.as_ptr(),
             row_stride_bytes: u64::from(self.shape.w_px) * self.shape.bytes_per_px() as u64,
             pixel_stride_bytes: self.shape.bytes_per_px() as u32,
             n_rois: n as u32,
@@ -207,10 +216,10 @@ impl Arena {
         }
     }
 
-    /// Runs `f` with the ROIs that lie here; bead ids, frame indices and offsets are copied first.
+    /// Runs `f` with the ROIs that lie here; bead ids and frame indices are copied first.
     pub(crate) fn with_rois<R>(&self, places: &Places, n: usize, f: impl FnOnce(&RoiSet<'_>) -> R) -> R {
-        let (mut offsets, mut bead_ids, mut frame_indices) = (vec![0_u64; n], vec![0_u32; n], vec![0_u64; n]);
-        self.get(places.offsets, &mut offsets);
+        let (mut bead_ids, mut frame_indices) = (vec![0_u32; n], vec![0_u64; n]);
+        let offsets: Vec<u64> = self.offsets(n).collect();
         self.get(places.bead_ids, &mut bead_ids);
         self.get(places.frame_indices, &mut frame_indices);
         let bytes = if self.shape.with_pixels { n * self.shape.roi_bytes() } else { 0 };

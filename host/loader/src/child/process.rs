@@ -6,6 +6,7 @@
 
 use super::ending::ending;
 use super::{CHILD_ARGUMENT, SERVE_WORD};
+use crate::group;
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -103,8 +104,7 @@ impl Process {
         };
         command.args([CHILD_ARGUMENT, SERVE_WORD, &std::process::id().to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        group::lead(&mut command);
         let (reply, started) = channel();
         let gone = || io::Error::other("the thread that starts children has ended");
         keeper().send(Order::Start(Box::new(command), reply)).map_err(|_| gone())?;
@@ -206,7 +206,7 @@ impl Shared {
             return false;
         }
         if limit_ns != NO_LIMIT && !matches!(self.status(), Ok(None)) {
-            self.end_group();
+            group::end_all(self.id);
         }
         true
     }
@@ -223,24 +223,11 @@ impl Shared {
     fn end(&self) {
         let mut place = lock(&self.child);
         let Some(mut child) = place.take() else { return };
-        self.end_group();
+        group::end_all(self.id);
         // An error means that it has ended already.
         let _ = child.kill();
         *lock(&self.ended) = child.wait().ok();
     }
-
-    #[cfg(unix)]
-    fn end_group(&self) {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        let group = i32::try_from(self.id).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            // An error means that nobody is left in the group.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn end_group(&self) {}
 
     /// Reads what the child says until it ends: passes the first lines on, keeps the last, and lets a flood run dry.
     fn listen(&self, mut from: ChildStderr) {

@@ -65,6 +65,8 @@ struct Server {
     strategy: Option<Arc<ZlutStrategy>>,
     zlut_worker: Option<ZlutWorker>,
     tables: HashMap<u64, Arc<Table>>,
+    /// Where the batch's ROIs lie, kept from batch to batch.
+    offsets: Vec<u64>,
     /// Addresses of the batch's tables, kept from batch to batch.
     addresses: Vec<*const std::ffi::c_void>,
     /// The batch's weights, to see whether there are any; kept from batch to batch.
@@ -87,6 +89,7 @@ impl Server {
             strategy: None,
             zlut_worker: None,
             tables: HashMap::new(),
+            offsets: Vec::new(),
             addresses: Vec::new(),
             weights: Vec::new(),
             finder: None,
@@ -206,13 +209,14 @@ impl Server {
         if facts.hash != hash {
             return Err(WireError::nonsense("its file has changed since it was found; start Tetherscope again"));
         }
-        let (library, described) = crate::library::open(path).map_err(refused)?;
+        let (library, described) = crate::library::open(path, None).map_err(refused)?;
         let infos = component::parse(path, &facts, &described).map_err(refused)?;
         let home = Arc::new(Home {
             path: path.to_owned(),
             facts,
             layout: library.layout,
             opened: Some(library),
+            accusable: false,
             session: Arc::new(Session::default()),
             devices: Mutex::default(),
         });
@@ -229,8 +233,10 @@ impl Server {
 
     fn track(&mut self, n: usize) -> Result<(), WireError> {
         let (Some(worker), Some(arena)) = (&mut self.tracker_worker, &self.arena) else { return Err(missing()) };
-        let places = arena.places(n);
-        let batch = arena.batch(&places, n);
+        let places = arena.places_of(n).ok_or_else(|| too_many(n))?;
+        self.offsets.clear();
+        self.offsets.extend(arena.offsets(n));
+        let batch = arena.batch(&places, &self.offsets);
         let output = TrackOutput {
             fixes: arena.address::<Fix>(places.fixes),
             profiles: arena.address::<f64>(places.profiles),
@@ -246,14 +252,15 @@ impl Server {
 
     fn explain_track(&mut self) -> Answer {
         let (Some(worker), Some(arena)) = (&mut self.tracker_worker, &self.arena) else { return Err(missing()) };
-        let set = arena.with_rois(&arena.places(1), 1, |rois| worker.explain(rois));
+        let places = arena.places_of(1).ok_or_else(|| too_many(1))?;
+        let set = arena.with_rois(&places, 1, |rois| worker.explain(rois));
         Ok(arrays::write(&told(set)?))
     }
 
     /// The batch's tables and what a lookup works on, in the arena.
     fn lookup_of(&mut self, n: usize) -> Result<(Batch, Lookup), WireError> {
         let Some(arena) = &self.arena else { return Err(missing()) };
-        let places = arena.places(n);
+        let places = arena.places_of(n).ok_or_else(|| too_many(n))?;
         let mut ids = vec![0_u64; n];
         arena.get(places.extra, &mut ids);
         self.addresses.clear();
@@ -261,7 +268,9 @@ impl Server {
             let table = self.tables.get(&id).ok_or_else(|| WireError::nonsense(format!("there is no table {id}")))?;
             self.addresses.push(table.address());
         }
-        let (batch, n_bins) = (arena.batch(&places, n), arena.shape().n_bins);
+        self.offsets.clear();
+        self.offsets.extend(arena.offsets(n));
+        let (batch, n_bins) = (arena.batch(&places, &self.offsets), arena.shape().n_bins);
         let null = n_bins == 0;
         self.weights.resize(n * n_bins as usize, f32::NAN);
         arena.get(places.weights, &mut self.weights);
@@ -344,6 +353,11 @@ fn find(
 ) -> Answer {
     let seed = seed.map(|s| nonsense(from_pod(&s))).transpose()?;
     let pixel_bytes = if image.pixel_format == tetherscope_plugin_api::abi::PIXEL_MONO8 { 1 } else { 2 };
+    let bytes =
+        (image.w_px as usize).checked_mul(image.h_px as usize).and_then(|n| n.checked_mul(pixel_bytes as usize));
+    if bytes.is_none_or(|b| b == 0 || b > region.len()) {
+        return Err(WireError::nonsense(format!("an image of {} × {} px in other memory", image.w_px, image.h_px)));
+    }
     let rois = RoiSet {
         // SAFETY: the host does not write the region before it has its answer.
         memory: unsafe { region.bytes() }.into(),
@@ -364,7 +378,7 @@ fn find(
 fn build(strategy: &Arc<ZlutStrategy>, sweep: WireSweep) -> Answer {
     let arena = nonsense(Arena::open(&sweep.path, sweep.bytes, sweep.shape).map_err(|e| e.to_string()))?;
     let (n, n_bins) = (sweep.n_rois, sweep.shape.n_bins as usize);
-    let places = arena.places(n);
+    let places = arena.places_of(n).ok_or_else(|| too_many(n))?;
     let mut tracks = TrackBuffers { n_bins, ..TrackBuffers::default() };
     tracks.prepare(n, n_bins);
     let mut focus_nm = vec![0.0_f64; n];
@@ -399,6 +413,10 @@ fn write_parts(saved: &SavedTable) -> (Vec<u8>, Vec<u8>) {
 
 fn there<T>(object: &Option<T>) -> Result<&T, WireError> {
     object.as_ref().ok_or_else(missing)
+}
+
+fn too_many(n: usize) -> WireError {
+    WireError::nonsense(format!("{n} ROIs do not fit into the memory"))
 }
 
 fn missing() -> WireError {

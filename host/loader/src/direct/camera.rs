@@ -325,6 +325,7 @@ impl Drop for Camera {
             tracing::warn!("{e}");
         }
         let close = self.table.close.expect("checked at load");
+        let _in_call = self.component.enter("close");
         // SAFETY: made by `open`, stopped, freed once.
         unsafe { close(self.camera) }
     }

@@ -107,6 +107,7 @@ unsafe extern "C" fn tell_progress(ctx: *mut c_void, ptr: *const u8, len: u64) -
 impl Drop for BeadFinder {
     fn drop(&mut self) {
         let destroy = self.table.destroy.expect("checked at load");
+        let _in_call = self.component.enter("destroy");
         // SAFETY: made by `create`, freed once.
         unsafe { destroy(self.instance) }
     }

@@ -204,6 +204,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let close = self.table.close.expect("checked at load");
+        let _in_call = self.component.enter("close");
         // SAFETY: made by `open`, freed once.
         unsafe { close(self.stage) }
     }

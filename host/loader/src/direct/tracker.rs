@@ -59,6 +59,7 @@ impl Tracker {
 impl Drop for Tracker {
     fn drop(&mut self) {
         let destroy = self.table.destroy.expect("checked at load");
+        let _in_call = self.component.enter("destroy");
         // SAFETY: made by `create`, freed once; the workers hold this tracker, so they are gone.
         unsafe { destroy(self.instance) }
     }
@@ -248,6 +249,7 @@ impl TrackerWorker {
 impl Drop for TrackerWorker {
     fn drop(&mut self) {
         let free = self.tracker.table.free_worker.expect("checked at load");
+        let _in_call = self.tracker.component.enter("free_worker");
         // SAFETY: made by `worker`, freed once.
         unsafe { free(self.worker) }
     }

@@ -191,6 +191,7 @@ impl ZlutStrategy {
 impl Drop for ZlutStrategy {
     fn drop(&mut self) {
         let destroy = self.table.destroy.expect("checked at load");
+        let _in_call = self.component.enter("destroy");
         // SAFETY: made by `create`, freed once; tables and workers hold this strategy, so they are gone.
         unsafe { destroy(self.instance) }
     }
@@ -247,6 +248,7 @@ impl Table {
 impl Drop for Table {
     fn drop(&mut self) {
         let free = self.strategy.table.free_table.expect("checked at load");
+        let _in_call = self.strategy.component.enter("free_table");
         // SAFETY: made by `build` or `load`, freed once.
         unsafe { free(self.table) }
     }
@@ -418,6 +420,7 @@ fn check(fix: &mut Fix, before: &Fix, refines_xy: bool) {
 impl Drop for ZlutWorker {
     fn drop(&mut self) {
         let free = self.strategy.table.free_worker.expect("checked at load");
+        let _in_call = self.strategy.component.enter("free_worker");
         // SAFETY: made by `worker`, freed once.
         unsafe { free(self.worker) }
     }

@@ -77,6 +77,10 @@ impl State {
             let lines = column![text("refused").size(12).style(text::danger), text(r.error.to_string()).size(13)];
             list = list.push(container(lines).padding(8).width(Length::Fill).style(theme::error));
         }
+        for c in registry.crashes() {
+            list =
+                list.push(container(text(c.to_string()).size(13)).padding(8).width(Length::Fill).style(theme::warning));
+        }
         for n in registry.notes() {
             let lines = column![text(n.text.clone()).size(13), text(n.path.display().to_string()).size(12)];
             list = list.push(container(lines).padding(8).width(Length::Fill).style(theme::warning));

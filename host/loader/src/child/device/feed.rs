@@ -144,3 +144,89 @@ impl Feed {
         self.target.ended(reason, text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::pod::bytes_of;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Slots that nobody looks into; counts the frames that were taken.
+    struct Target(Arc<AtomicUsize>);
+
+    const N_SLOTS: usize = 3;
+
+    impl FrameTarget for Target {
+        fn lossless(&self) -> bool {
+            true
+        }
+        fn slots(&self) -> &[*mut u8] {
+            &[std::ptr::null_mut(); N_SLOTS]
+        }
+        fn slot_bytes(&self) -> usize {
+            128
+        }
+        fn lend(&self, _timeout: Duration) -> Option<usize> {
+            None
+        }
+        fn commit(&self, slot: usize, _info: &FrameInfo, channels: &[f64]) -> bool {
+            assert!(slot < N_SLOTS && channels.len() <= 1, "slot {slot}, {channels:?}");
+            self.0.fetch_add(1, Ordering::Relaxed);
+            true
+        }
+        fn give_back(&self, slot: usize) -> bool {
+            slot < N_SLOTS
+        }
+        fn push(&self, _payload: &[u8], _info: &FrameInfo, _channels: &[f64]) -> bool {
+            false
+        }
+        fn lost(&self, _count: u64, _reason: u32) {}
+        fn ended(&self, reason: u32, text: &str) {
+            assert!((abi::ENDED_END_OF_DATA..=abi::ENDED_ERROR).contains(&reason) && !text.contains('\n'), "{reason}");
+        }
+    }
+
+    /// A frame in a slot as a child tells it, with one channel.
+    fn commit_of(slot: u32) -> Vec<u8> {
+        let info = FrameInfo::new(7, 0);
+        [&slot.to_le_bytes()[..], bytes_of(std::slice::from_ref(&info)), bytes_of(&[1.5_f64])].concat()
+    }
+
+    #[test]
+    fn a_slot_that_was_not_lent_is_never_taken_whatever_a_child_says_of_it() {
+        let frames = Arc::new(AtomicUsize::new(0));
+        let feed = Feed::new(Box::new(Target(frames.clone())), 1);
+        let taken = || frames.load(Ordering::Relaxed);
+        assert!(feed.take(wire::COMMIT, &commit_of(1)).is_none(), "nothing is lent");
+        assert!(feed.note_lent(1));
+        for slot in [0, 2, 3, 1 << 16, 1 << 31, u32::MAX] {
+            assert!(feed.take(wire::COMMIT, &commit_of(slot)).is_none(), "slot {slot}");
+        }
+        let whole = commit_of(1);
+        // Without its channel, and with a part of something; what a frame's numbers are is the camera's business.
+        for len in (0..whole.len()).filter(|len| *len != whole.len() - 8) {
+            assert!(feed.take(wire::COMMIT, &whole[..len]).is_none(), "{len} bytes");
+        }
+        assert!(feed.take(wire::COMMIT, &[&whole[..], &[0; 8]].concat()).is_none(), "a channel too many");
+        assert_eq!(taken(), 0);
+        assert!(feed.take(wire::COMMIT, &whole).is_some() && taken() == 1);
+        assert!(feed.take(wire::COMMIT, &whole).is_none() && taken() == 1, "twice");
+        feed.finish();
+        assert!(!feed.note_lent(2) && feed.take(wire::COMMIT, &commit_of(2)).is_none(), "after the end");
+    }
+
+    #[test]
+    fn rubbish_about_frames_is_refused_or_harmless() {
+        let feed = Feed::new(Box::new(Target(Arc::default())), 1);
+        let mut seed = 11_u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as u8
+        };
+        for round in 0..20_000 {
+            feed.note_lent(round % N_SLOTS);
+            let body: Vec<u8> = (0..round % 80).map(|_| next()).collect();
+            let _ = feed.take([wire::COMMIT, wire::LOST, wire::ENDED][round % 3], &body);
+        }
+    }
+}

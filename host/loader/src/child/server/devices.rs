@@ -162,22 +162,19 @@ fn stop(object: &OnceLock<Object>) -> Answer {
 
 /// A call on the device's own thread.
 fn on_thread(object: &OnceLock<Object>, slots: &Mutex<Option<Arc<Slots>>>, call: DeviceCall) -> Answer {
-    let done = match object.get() {
+    match object.get() {
         Some(Object::Camera(camera)) => camera_call(camera, slots, call),
         Some(Object::Stage(stage)) => stage_call(stage, call),
-        None => return Err(WireError::nonsense("the device is not open")),
-    };
-    told(done)
+        None => Err(WireError::nonsense("the device is not open")),
+    }
 }
 
 fn pairs_of(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     pairs.iter().map(|(k, v)| (k.as_str(), v.as_str()))
 }
 
-type Done = Result<(Vec<u8>, Vec<u8>), PluginError>;
-
-fn camera_call(camera: &Camera, slots: &Mutex<Option<Arc<Slots>>>, call: DeviceCall) -> Done {
-    match call {
+fn camera_call(camera: &Camera, slots: &Mutex<Option<Arc<Slots>>>, call: DeviceCall) -> Answer {
+    told(match call {
         DeviceCall::Settings => camera.settings_text().map(|text| (text.into_bytes(), Vec::new())),
         DeviceCall::Set { pairs } => camera.set(pairs_of(&pairs)).map(|_| empty()),
         DeviceCall::Format => camera.format().map(|f| (b"{}".to_vec(), pod(&f))),
@@ -185,28 +182,28 @@ fn camera_call(camera: &Camera, slots: &Mutex<Option<Arc<Slots>>>, call: DeviceC
             camera.channels().map(|c| (serde_json::to_vec(&c).expect("channels are text"), Vec::new()))
         }
         DeviceCall::Start => {
-            let slots = lock(slots).clone().expect("the host maps the slots before it starts");
+            let slots = lock(slots).clone();
+            let slots = slots.ok_or_else(|| WireError::nonsense("a camera is started without slots"))?;
             camera.start(Box::new(ChildTarget(slots))).map(|()| empty())
         }
         DeviceCall::Poll { timeout_ns } => {
-            let came = camera.poll(Duration::from_nanos(timeout_ns))?;
-            Ok((if came { b"true".to_vec() } else { b"false".to_vec() }, Vec::new()))
+            let came = camera.poll(Duration::from_nanos(timeout_ns));
+            came.map(|came| (if came { b"true".to_vec() } else { b"false".to_vec() }, Vec::new()))
         }
-        other => panic!("{other:?} is no call of a camera"),
-    }
+        other => return Err(WireError::nonsense(format!("{other:?} is no call of a camera"))),
+    })
 }
 
-fn stage_call(stage: &Stage, call: DeviceCall) -> Done {
-    match call {
+fn stage_call(stage: &Stage, call: DeviceCall) -> Answer {
+    told(match call {
         DeviceCall::Settings => stage.settings_text().map(|text| (text.into_bytes(), Vec::new())),
         DeviceCall::Set { pairs } => stage.set(pairs_of(&pairs)).map(|_| empty()),
         DeviceCall::MoveTo { axis, position } => stage.move_to(axis, f64::from_bits(position)).map(|()| empty()),
         DeviceCall::Position { axis } => stage.position(axis).map(|p| (b"{}".to_vec(), p.to_le_bytes().to_vec())),
         DeviceCall::Moving { axis } => {
-            let moving = stage.moving(axis)?;
-            Ok((if moving { b"true".to_vec() } else { b"false".to_vec() }, Vec::new()))
+            stage.moving(axis).map(|moving| (if moving { b"true".to_vec() } else { b"false".to_vec() }, Vec::new()))
         }
         DeviceCall::Home { axis } => stage.home(axis).map(|()| empty()),
-        other => panic!("{other:?} is no call of a stage"),
-    }
+        other => return Err(WireError::nonsense(format!("{other:?} is no call of a stage"))),
+    })
 }
