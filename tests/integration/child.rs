@@ -1,5 +1,6 @@
 //! A program that is nothing but a helper child of the loader and of the suite of checks, as `tetherscope` is with its
-//! first lines; and, as `host MODE LIBRARY`, a host of isolated plugins that a test can kill.
+//! first lines; as `host MODE LIBRARY`, a host of isolated plugins that a test can kill; and as `direct FAULT LIBRARY
+//! CACHE`, a host that tracks in its own process.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +15,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["host", mode, library] => host(mode, Path::new(library)),
+        ["direct", fault, library, cache] => direct(fault, Path::new(library), Path::new(cache)),
         _ => {
             eprintln!("this program only helps the tests of the loader");
             std::process::exit(2);
@@ -41,6 +43,24 @@ fn host(mode: &str, library: &Path) {
     }
     drop((two, tracker, registry));
     tell("dropped");
+    let _ = std::io::read_to_string(std::io::stdin());
+}
+
+/// Tracks in this process: a good batch, then the one with the fault, then waits until its input ends.
+fn direct(fault: &str, library: &Path, cache: &Path) {
+    let cache = Some(cache.to_owned());
+    let options = SearchOptions { usual_places: false, cache, ..SearchOptions::default() };
+    let mut registry = Registry::default();
+    registry.load_file(library, &options).expect("the fixture loads");
+    let component = registry.components().iter().find(|c| c.info().kind == Kind::Tracker).expect("it has a tracker");
+    assert!(!component.is_isolated(), "it is isolated");
+    let params = component.params([("fault", fault)]).expect("it has the fault");
+    let tracker = Tracker::create(component, params).expect("it creates");
+    let mut worker = tracker.worker(&WorkerConfig::mono8(8, 6, 1)).expect("it makes a worker");
+    track(&mut worker, 1);
+    tell("up");
+    track(&mut worker, 13);
+    tell("tracked");
     let _ = std::io::read_to_string(std::io::stdin());
 }
 

@@ -8,6 +8,7 @@ mod bias;
 mod cameras;
 mod chain;
 mod config;
+mod crashes;
 mod find;
 mod inputs;
 mod isolated;
@@ -30,20 +31,21 @@ struct Ran {
 /// Runs the program in `folder`, with a cache of its own for the whole test run.
 fn tetherscope(folder: &Path, args: &[&str]) -> Ran {
     static CACHE: LazyLock<tempfile::TempDir> = LazyLock::new(|| scratch("cache"));
-    let output = Command::new(program())
-        .args(args)
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", CACHE.path())
-        .env_remove("TETHERSCOPE_PLUGIN_PATH")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = command(folder, CACHE.path(), args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran {
         code: output.status.code().expect("the program was ended by a signal"),
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     }
+}
+
+/// The program with these arguments, in a folder, with a folder for what it remembers.
+fn command(folder: &Path, cache: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(args).current_dir(folder).env("XDG_CACHE_HOME", cache).env_remove("TETHERSCOPE_PLUGIN_PATH");
+    command.stdin(Stdio::null());
+    command
 }
 
 impl Ran {

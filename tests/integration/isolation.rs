@@ -4,8 +4,11 @@
 //! The fixtures `crashing` (Rust) and `c/crashing.c` do what their parameter says, at bead 13 or at the third frame.
 
 mod cameras;
+mod crashed_hosts;
 mod hosts;
+mod memory;
 mod same;
+mod serving;
 mod strategies;
 mod trackers;
 
@@ -61,10 +64,11 @@ fn fixtures(fault: &str, kind: Kind) -> Vec<(Registry, &'static str)> {
         _ => ["camera.fixture.crash", "camera.fixture.c-crash"],
     };
     let mut all = Vec::new();
-    if fault != "fork" {
+    if !fault.starts_with("fork") {
         all.push((load(&rust_fixture("crashing"), &options), ids[0]));
     }
-    if !["panic", "flood", "children", "pipe", "garbage", "last-words"].contains(&fault)
+    // C does not panic, and what concerns the host alone one language is enough for.
+    if !["panic", "children", "pipe", "garbage", "last-words", "word", "answer"].contains(&fault)
         && let Some(library) = c_fixture("crashing.c", "crashing", &[])
     {
         all.push((load(&library, &options), ids[1]));

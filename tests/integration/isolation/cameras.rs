@@ -142,7 +142,7 @@ fn slots_of(camera: &Camera) -> Arc<Slots> {
 }
 
 #[track_caller]
-fn survives(fault: &str, expected: Expected) {
+pub(super) fn survives(fault: &str, expected: Expected) {
     for (registry, id) in fixtures(fault, Kind::Camera) {
         let camera = open(&registry, id, fault).unwrap();
         assert_eq!(camera.channels().unwrap()[0].key, "number");

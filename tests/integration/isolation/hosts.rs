@@ -2,12 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use super::pictures::Picture;
-use super::{CHILD, PATIENCE, check_error, component, fixtures};
-use crate::harness::rust_fixture;
+use super::{CHILD, Fails, IMPATIENCE, PATIENCE, cameras, check_error, component, strategies, trackers};
+use crate::harness::{c_fixture, rust_fixture};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tetherscope_loader::{BeadFinder, CancelToken, Kind, TrackBuffers, Tracker, abi};
+use tetherscope_loader::{BeadFinder, CancelToken, Kind, abi};
 
 /// A running process: its number, its parent's, and its command line.
 struct Running {
@@ -53,16 +53,12 @@ fn none_left(of: impl Fn(&Running) -> bool) {
     }
 }
 
-/// A plugin's crash while processes that it started run on.
+/// A crash of each kind of plugin while processes that it started run on.
 fn crash_with(fault: &str) {
-    for (registry, id) in fixtures(fault, Kind::Tracker) {
-        let component = component(&registry, Kind::Tracker, id);
-        let tracker = Tracker::create(component, component.params([("fault", fault)]).unwrap()).unwrap();
-        let bad = Picture::flat(2, 8, 6).with_beads(&[1, 13]);
-        let mut worker = tracker.worker(&bad.config()).unwrap();
-        let error = worker.track(&bad.rois(), &mut TrackBuffers::default()).unwrap_err();
-        check_error(&error, id, "track", "abort, signal 6");
-    }
+    let lost = Fails("abort, signal 6");
+    trackers::survives(fault, lost);
+    strategies::survives(fault, lost);
+    cameras::survives(fault, lost);
 }
 
 #[test]
@@ -77,6 +73,40 @@ fn a_fork_that_holds_the_pipe_does_not_hide_the_crash_and_ends_too() {
     crash_with("fork");
     let ours = format!("serve {}", std::process::id());
     none_left(|p| p.parent != std::process::id() && p.command.trim().ends_with(&ours));
+}
+
+#[test]
+fn processes_that_a_checked_plugin_started_end_with_its_check() {
+    let registry = super::load(&rust_fixture("crashing"), &super::options(PATIENCE));
+    let tracker = component(&registry, Kind::Tracker, "tracker.fixture.crash");
+    let check = |fault: &str, limit: Duration| {
+        let options = tetherscope_check::Options {
+            mode: tetherscope_check::Mode::Child(Some(CHILD.into())),
+            limit,
+            params: vec![("fault".into(), fault.into())],
+            only: vec!["tracker.roi-counts".into()],
+        };
+        tetherscope_check::check_component(tracker, &options, |_| {}).remove(0).outcome
+    };
+    let hung = check("children-hang", IMPATIENCE);
+    assert!(matches!(hung, tetherscope_check::Outcome::TimedOut(_)), "{hung:?}");
+    let well = check("children-stay", PATIENCE);
+    assert_eq!(well, tetherscope_check::Outcome::Success);
+    for seconds in [18_640_000, 28_640_000] {
+        let theirs = format!("sleep {}", seconds + std::process::id());
+        none_left(|p| p.command.trim() == theirs);
+    }
+}
+
+#[test]
+fn processes_that_a_library_starts_while_it_is_loaded_end_with_the_attempt() {
+    let Some(library) = c_fixture("crashing.c", "hangs-at-load", &["HANGS_AT_LOAD"]) else { return };
+    let mut options = super::options(PATIENCE);
+    options.probe_limit = Duration::from_secs(1);
+    let error = tetherscope_loader::Registry::default().load_file(&library, &options).unwrap_err();
+    assert!(error.cause.contains("did not finish loading within 1 s"), "{error}");
+    let path = library.canonicalize().unwrap().display().to_string();
+    none_left(|p| p.command.contains("--tetherscope-child") && p.command.contains(&path));
 }
 
 #[test]

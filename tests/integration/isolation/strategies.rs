@@ -63,7 +63,7 @@ fn check_good(worker: &mut ZlutWorker, two: &[Arc<Table>; 2]) {
 }
 
 #[track_caller]
-fn survives(fault: &str, expected: Expected) {
+pub(super) fn survives(fault: &str, expected: Expected) {
     for (registry, id) in fixtures(fault, Kind::Zlut) {
         let strategy = strategy(&registry, id, fault);
         let two = [table(&strategy, 100.0), table(&strategy, 2000.0)];
@@ -147,6 +147,16 @@ fn a_strategy_that_writes_beyond_its_output_loses_its_batch() {
 #[test]
 fn a_slow_strategy_is_waited_for() {
     survives("slow", Right);
+}
+
+#[test]
+fn a_strategy_that_floods_its_output_disturbs_nobody() {
+    survives("flood", Right);
+}
+
+#[test]
+fn a_strategy_that_writes_rubbish_into_the_pipe_loses_its_batch() {
+    survives("pipe", Fails("makes no sense"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn check_good(worker: &mut TrackerWorker) {
 }
 
 #[track_caller]
-fn survives(fault: &str, expected: Expected) {
+pub(super) fn survives(fault: &str, expected: Expected) {
     for (registry, id) in fixtures(fault, Kind::Tracker) {
         let mut worker = worker(&registry, id, fault);
         check_good(&mut worker);
