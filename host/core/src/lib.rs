@@ -49,8 +49,9 @@ pub use run::{RunOptions, RunSummary, TrackedBatch, run};
 pub use slots::{ArrivedFrame, FrameSlots};
 pub use source::{FrameMeta, FrameSource};
 pub use sweep::{
-    BiasReport, BuiltTable, Sweep, SweepEntry, SweepOptions, SweepPixels, TableBias, TableOptions, build_tables,
-    collect_sweep, judge_beads,
+    BiasReport, BuiltTable, CollectedSweep, RecordedPlane, RecordedSweep, RecordedSweepOptions, Sweep, SweepEntry,
+    SweepOptions, SweepPixels, TableBias, TableOptions, build_tables, collect_recorded_sweep, collect_sweep,
+    judge_beads, recorded_sweeps,
 };
 pub use zlut::{LoadedZlut, load_zlut, zlut_settings};
 

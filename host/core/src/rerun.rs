@@ -9,9 +9,11 @@ use crate::plan::Roi;
 use group::{Group, Tracked};
 use settings::Methods;
 pub use settings::RerunMethods;
+pub(crate) use settings::{format_of, recorded_optics, recorded_roi_size_px, tracker_of};
 use std::path::Path;
 use tetherscope_files::{
-    FrameCondition, FramesReader, Recording, RecordingWriter, Row, StoredFrame, TrackSetOptions, TracksReader,
+    FrameCondition, FramesReader, PlaneFormat, Recording, RecordingWriter, Row, StoredFrame, TrackSetOptions,
+    TracksReader,
 };
 use tetherscope_loader::{CancelToken, Registry};
 
@@ -120,35 +122,41 @@ pub fn rerun(registry: &Registry, folder: &Path, options: &RerunOptions) -> Resu
 }
 
 /// Where a recording keeps pixels: full frames, or ROI stacks.
-struct Pixels {
-    reader: FramesReader,
-    format: tetherscope_files::PlaneFormat,
+pub(crate) struct Pixels {
+    pub(crate) reader: FramesReader,
+    pub(crate) format: PlaneFormat,
 }
 
 impl Pixels {
+    /// None where it keeps neither.
+    pub(crate) fn find(recording: &Recording) -> Option<Self> {
+        let readers = [recording.frames(), recording.rois()];
+        readers.into_iter().flatten().find_map(|reader| {
+            let format = reader.format().filter(|_| reader.n_frames() > 0)?;
+            Some(Self { reader, format })
+        })
+    }
+
     fn of(recording: &Recording) -> Result<Self, RunError> {
-        for reader in [recording.frames(), recording.rois()].into_iter().flatten() {
-            if let Some(format) = reader.format().filter(|_| reader.n_frames() > 0) {
-                return Ok(Self { reader, format });
-            }
-        }
-        Err(RunError::refused(
-            format!("cannot track {} again", recording.dir().display()),
-            "it holds rows, but no frames and no ROI stacks",
-            "record with video: `mode = \"track_and_roi_video\"` takes the least space",
-        ))
+        Self::find(recording).ok_or_else(|| {
+            RunError::refused(
+                format!("cannot track {} again", recording.dir().display()),
+                "it holds rows, but no frames and no ROI stacks",
+                "record with video: `mode = \"track_and_roi_video\"` takes the least space",
+            )
+        })
     }
 }
 
 /// Recorded rows, frame by frame.
-struct RowsByFrame {
+pub(crate) struct RowsByFrame {
     reader: TracksReader,
     rows: std::collections::VecDeque<Row>,
     batch: Vec<Row>,
 }
 
 impl RowsByFrame {
-    fn new(reader: TracksReader) -> Self {
+    pub(crate) fn new(reader: TracksReader) -> Self {
         Self { reader, rows: std::collections::VecDeque::new(), batch: Vec::new() }
     }
 
@@ -164,7 +172,7 @@ impl RowsByFrame {
     }
 
     /// The rows of a frame, and how many frames with rows come before it.
-    fn of(&mut self, frame: u64) -> Result<(Vec<Row>, u64), RunError> {
+    pub(crate) fn of(&mut self, frame: u64) -> Result<(Vec<Row>, u64), RunError> {
         let (mut rows, mut passed_over, mut last) = (Vec::new(), 0, None);
         while let Some(row) = self.front()?.filter(|r| r.frame <= frame) {
             self.rows.pop_front();

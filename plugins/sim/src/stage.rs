@@ -2,8 +2,10 @@
 //! time of the host's clock; what that means for frames made offline stands in `optical_bench.rs`. On request it breaks
 //! down as real motors do, so that a lab can try what its protocols make of that.
 
+mod position_file;
+
 use crate::optical_bench::{DEFAULT_SPEED_NM_PER_S, OpticalBench};
-use crate::trajectory::Trajectory;
+use position_file::PositionFile;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tetherscope_plugin_api::{
@@ -17,6 +19,7 @@ const SPEED_NM_PER_S: (f64, f64) = (0.01, 100_000.0);
 const SPEED: &str = "speed_nm_per_s";
 /// Text for `open`.
 const DEVICE: &str = "focus";
+const POSITION_FILE: &str = "position_file";
 /// Keys of the fault.
 const FAULT: &str = "fault";
 const FAULT_AFTER: &str = "fault_after_moves";
@@ -28,6 +31,7 @@ pub struct SimFocus {
     revision: AtomicU64,
     fault: Option<Fault>,
     n_moves: AtomicI64,
+    memory: PositionFile,
 }
 
 /// How the motor breaks down, and when.
@@ -79,6 +83,16 @@ fn speed_parameter() -> Parameter {
     .range(SPEED_NM_PER_S.0, SPEED_NM_PER_S.1)
 }
 
+fn position_file_parameter() -> Parameter {
+    Parameter::text(
+        POSITION_FILE,
+        "File in which the motor keeps its position from one program to the next, as one with an absolute encoder does; \
+         empty: it begins at 0",
+        "",
+    )
+    .expert()
+}
+
 fn check_axis(axis: u32) -> Result<()> {
     if axis == 0 {
         return Ok(());
@@ -97,7 +111,7 @@ impl Stage for SimFocus {
             summary: "Moves the focus in which camera.sim shows its beads, in the time of the host's clock.",
             source: "after MagScope's SimulatedFocusMotor",
             licence: "MIT OR Apache-2.0",
-            parameters: std::iter::once(speed_parameter()).chain(fault_parameters()).collect(),
+            parameters: [speed_parameter(), position_file_parameter()].into_iter().chain(fault_parameters()).collect(),
             ..Descriptor::default()
         }
     }
@@ -111,12 +125,19 @@ impl Stage for SimFocus {
             return Err(Error::invalid(format!("there is no simulated stage `{device}`\nopen `{DEVICE}`")));
         }
         let (speed, fault) = (params.float(SPEED)?, Fault::of(params)?);
+        let memory = PositionFile::new(params.text(POSITION_FILE)?);
+        let kept_nm = memory.read(LIMIT_NM)?;
         bench.check_plugged()?;
         if !bench.take_stage() {
             return Err(Error::busy("the simulated focus motor is in use\nclose it where it was opened first"));
         }
-        bench.with_focus(|focus, now| focus.set_speed(now, speed));
-        Ok(Self { bench: bench.clone(), revision: AtomicU64::new(0), fault, n_moves: AtomicI64::new(0) })
+        bench.with_focus(|focus, now| {
+            focus.set_speed(now, speed);
+            if let Some(nm) = kept_nm {
+                focus.place(nm);
+            }
+        });
+        Ok(Self { bench: bench.clone(), revision: AtomicU64::new(0), fault, n_moves: AtomicI64::new(0), memory })
     }
 
     fn axes(&self) -> Result<Vec<Axis>> {
@@ -164,6 +185,7 @@ impl Stage for SimFocus {
             }
             Some(f) if !f.unplugged => Ok(()),
             _ => {
+                self.memory.write(position)?;
                 self.bench.with_focus(|focus, now| focus.go(now, position));
                 Ok(())
             }
@@ -183,14 +205,24 @@ impl Stage for SimFocus {
     }
 
     fn stop(&self) -> Result<()> {
-        self.bench.with_focus(Trajectory::stop);
-        Ok(())
+        self.halt()
+    }
+}
+
+impl SimFocus {
+    fn halt(&self) -> Result<()> {
+        let at_nm = self.bench.with_focus(|focus, now| {
+            focus.stop(now);
+            focus.position_nm(now)
+        });
+        self.memory.write(at_nm)
     }
 }
 
 impl Drop for SimFocus {
     fn drop(&mut self) {
-        self.bench.with_focus(Trajectory::stop);
+        // Nobody is left who could be told; the next one finds the target of the last move.
+        let _ = self.halt();
         self.bench.release_stage();
     }
 }

@@ -60,6 +60,13 @@ impl Trajectory {
         self.legs.push_back(leg);
     }
 
+    /// Is at `nm` since ever: another motor was there before.
+    pub fn place(&mut self, nm: f64) {
+        self.legs.clear();
+        let speed_nm_per_s = self.speed_nm_per_s;
+        self.legs.push_back(Leg { start_ns: i64::MIN, from_nm: nm, to_nm: nm, speed_nm_per_s });
+    }
+
     /// Stays where it is at `now_ns`.
     pub fn stop(&mut self, now_ns: i64) {
         if self.moving(now_ns) {

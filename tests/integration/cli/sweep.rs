@@ -63,3 +63,33 @@ fn a_rig_without_a_focus_stage_and_a_sweep_beyond_the_limits_are_refused() {
     far.refused(&["limits: -10000 … 10000 nm"]);
     assert!(!folder.path().join("far.zlut").exists());
 }
+
+#[test]
+fn a_recorded_sweep_is_built_again_with_another_strategy_by_one_command() {
+    let folder = scratch("rebuild");
+    std::fs::write(folder.path().join("rig.toml"), RIG).unwrap();
+    let list = ["zlut", "sweep", "--json", "--positions-nm", "-300,-200,-100,0,50,100", "--both-directions"];
+    let more = ["--config", "rig.toml", "--frames", "3", "--out", "a.zlut", "--record", "swept", "--keep-rois"];
+    let report = tetherscope(folder.path(), &[&list[..], &more].concat()).fine();
+    assert_eq!((report["steps"].as_u64(), report["frames"].as_u64()), (Some(12), Some(36)));
+
+    let again = ["zlut", "rebuild", "swept", "--json", "--strategy"];
+    let joint = tetherscope(folder.path(), &[&again[..], &["zlut.joint", "--out", "joint.zlut"]].concat()).fine();
+    assert_eq!(
+        (joint["planes"].as_u64(), joint["built_from"].as_str()),
+        (Some(6), Some("pixels")),
+        "the way there only"
+    );
+    let profiles = [&again[..], &["zlut.correlation", "--one-table", "--from-profiles", "--out", "one.zlut"]].concat();
+    let profiles = tetherscope(folder.path(), &profiles).fine();
+    assert_eq!(
+        (profiles["built_from"].as_str(), profiles["tables"].as_array().map(Vec::len)),
+        (Some("profiles"), Some(1))
+    );
+    let refused = |more: &[&str], words: &[&str]| {
+        tetherscope(folder.path(), &[&again[..], more].concat()).refused(words);
+    };
+    refused(&["zlut.spline", "--out", "one.zlut"], &["one.zlut", "nothing is overwritten"]);
+    refused(&["zlut.spline", "--out", "new.zlut", "--sweep", "3"], &["no sweep 3", "1 to 1"]);
+    refused(&["zlut.joint", "--out", "new.zlut", "--from-profiles"], &["zlut.joint", "needs pixels"]);
+}

@@ -157,3 +157,13 @@ fn ends_of_the_table_where_nothing_is_found_are_no_lost_images_but_a_shorter_ran
     held_out.images.iter_mut().filter(|i| i.focus_nm.abs() > 400.0).for_each(|i| i.z_nm = f64::NAN);
     assert_eq!(bias_map(&planes(), &[], &[held_out]).verdict.grade, Grade::Poor);
 }
+
+#[test]
+fn one_lost_image_of_a_short_sweep_makes_its_table_fair_and_two_make_it_poor() {
+    let mut held_out = halves(|_| 0.0);
+    held_out.images[8].z_nm = f64::NAN;
+    let map = bias_map(&planes(), &profiles(&planes()), std::slice::from_ref(&held_out));
+    assert_eq!((map.n_without_z, map.verdict.grade), (1, Grade::Fair), "{}", map.verdict.sentence);
+    held_out.images[10].z_nm = f64::NAN;
+    assert_eq!(bias_map(&planes(), &profiles(&planes()), &[held_out]).verdict.grade, Grade::Poor);
+}

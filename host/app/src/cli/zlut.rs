@@ -1,4 +1,4 @@
-//! `tetherscope zlut`: build a Z-LUT from a recorded sweep or from a live one, and see what a file holds.
+//! `tetherscope zlut`: build a Z-LUT from a video of a sweep, from a recording or live, and see what a file holds.
 
 use super::output::number;
 use super::{CommandResult, Context};
@@ -7,7 +7,9 @@ use tetherscope_files::ZlutTable;
 
 mod build;
 mod inspect;
+mod make;
 mod picture;
+mod rebuild;
 mod sweep;
 
 /// Build and look at Z-LUTs
@@ -15,6 +17,8 @@ mod sweep;
 pub(crate) enum Zlut {
     /// Build a Z-LUT from a recorded focus sweep
     Build(Box<build::Build>),
+    /// Build a Z-LUT from a sweep that a recording holds
+    Rebuild(rebuild::Rebuild),
     /// Sweep the focus live and build Z-LUTs from it
     Sweep(Box<sweep::Sweep>),
     /// Show what a Z-LUT file holds, and how far its z can be trusted
@@ -26,6 +30,7 @@ impl Zlut {
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Zlut::Build(c) => c.run(context),
+            Zlut::Rebuild(c) => c.run(context),
             Zlut::Sweep(c) => c.run(context),
             Zlut::Inspect(c) => c.run(),
         }

@@ -161,6 +161,7 @@ pub(crate) fn scene() -> Snapshot {
             device: String::new(),
             isolated: false,
             format: Some(FormatView {
+                bytes_per_px: 2,
                 width_px: FRAME.0,
                 height_px: FRAME.1,
                 significant_bits: 12,

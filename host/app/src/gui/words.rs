@@ -42,6 +42,9 @@ pub(crate) fn event(kind: &EventKind) -> String {
         EventKind::StageConnection { stage, connected: false, cause } => format!("the stage {stage} is gone: {cause}"),
         EventKind::SweepStarted { steps } => format!("a sweep of {steps} steps began"),
         EventKind::SweepStep { step, focus_nm } => format!("sweep: step {step} at {focus_nm:.0} nm"),
+        EventKind::SweepPlane { step, first_frame, last_frame, .. } => {
+            format!("sweep: step {step} has frames {first_frame} to {last_frame}")
+        }
         EventKind::SweepEnded { result: Ok(beads), verdict } => {
             format!("the sweep made tables of {} beads\n{verdict}", beads.len())
         }

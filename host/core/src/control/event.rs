@@ -147,12 +147,25 @@ pub enum EventKind {
         /// Steps.
         steps: u32,
     },
-    /// A step of the sweep settles, captures or is done.
+    /// The stage has settled for a step of the sweep; frames are taken from now on.
     SweepStep {
         /// Number of the step, from 0.
         step: u32,
         /// Position.
         focus_nm: f64,
+    },
+    /// A step of the sweep has all its frames: what a table can be built from later, if they are recorded.
+    SweepPlane {
+        /// Number of the step, from 0.
+        step: u32,
+        /// Position.
+        focus_nm: f64,
+        /// The first of its frames.
+        first_frame: u64,
+        /// The last of them; every tracked frame between is one too.
+        last_frame: u64,
+        /// The stage came from the other side: for the hysteresis, not for tables.
+        way_back: bool,
     },
     /// A sweep ended: tables are there, or the refusal says why not.
     SweepEnded {

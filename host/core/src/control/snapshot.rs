@@ -138,6 +138,8 @@ pub struct FormatView {
     pub height_px: u32,
     /// Bits of a pixel that carry the value.
     pub significant_bits: u32,
+    /// Bytes of a pixel as trackers get it: 1 or 2.
+    pub bytes_per_px: u32,
     /// Frames that a finite source has; none: endless or unknown.
     pub n_frames: Option<u64>,
     /// Slots of the ring, 0 before it is armed, and bytes of all of them.

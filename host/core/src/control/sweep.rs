@@ -46,7 +46,8 @@ pub struct SweepRequest {
     pub both_directions: bool,
     /// Builds the tables.
     pub strategy: MethodChoice,
-    /// Keep ROI stacks in the recording too.
+    /// Insist that the recording keeps the ROIs' pixels too, so that a strategy that needs pixels, or another tracker, can
+    /// build from it later; refused when none is written that does.
     #[serde(default)]
     pub keep_rois: bool,
 }

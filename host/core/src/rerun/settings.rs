@@ -96,6 +96,39 @@ fn refuse_changes(recording: &Recording) -> Result<(), RunError> {
     }
 }
 
+fn section(recording: &Recording, name: &str) -> Value {
+    recording.metadata().sections.get(name).cloned().unwrap_or_default()
+}
+
+/// Scale and noise as they were recorded.
+pub(crate) fn recorded_optics(recording: &Recording) -> Result<Optics, RunError> {
+    serde_json::from_value(section(recording, "optics"))
+        .map_err(|e| unusable(recording, format!("its metadata do not tell its optics: {e}")))
+}
+
+/// Size of the ROIs as it was recorded.
+pub(crate) fn recorded_roi_size_px(recording: &Recording) -> Result<u32, RunError> {
+    let size = section(recording, "roi_size_px").as_u64().and_then(|s| u32::try_from(s).ok());
+    size.ok_or_else(|| unusable(recording, "its metadata do not tell the size of ROIs"))
+}
+
+/// The tracker that is asked for, or the one that all of the recording was made with.
+pub(crate) fn tracker_of(
+    registry: &Registry,
+    recording: &Recording,
+    other: Option<&MethodChoice>,
+    notes: &mut Vec<String>,
+) -> Result<Arc<Tracker>, RunError> {
+    let (component, params) = match other {
+        Some(choice) => resolve_method(registry, Kind::Tracker, choice)?,
+        None => {
+            refuse_changes(recording)?;
+            stored_method(registry, recording, Kind::Tracker, &section(recording, "tracker"), notes)?
+        }
+    };
+    Ok(Tracker::create(&component, params)?)
+}
+
 impl Methods {
     pub(super) fn resolve(
         registry: &Registry,
@@ -103,15 +136,9 @@ impl Methods {
         others: Option<&RerunMethods>,
         plane: &PlaneFormat,
     ) -> Result<Self, RunError> {
-        let sections = &recording.metadata().sections;
-        let section = |name: &str| sections.get(name).cloned().unwrap_or_default();
-        let optics: Optics = serde_json::from_value(section("optics"))
-            .map_err(|e| unusable(recording, format!("its metadata do not tell its optics: {e}")))?;
-        let roi_size_px = section("roi_size_px").as_u64().and_then(|s| u32::try_from(s).ok());
-        let roi_size_px =
-            roi_size_px.ok_or_else(|| unusable(recording, "its metadata do not tell the size of ROIs"))?;
+        let (optics, roi_size_px) = (recorded_optics(recording)?, recorded_roi_size_px(recording)?);
         let mut notes = Vec::new();
-        let then = section("isa").as_str().unwrap_or_default().to_owned();
+        let then = section(recording, "isa").as_str().unwrap_or_default().to_owned();
         if then != isa() {
             notes.push(format!(
                 "recorded with the instruction set {then}, tracked again with {}: last bits may differ",
@@ -122,19 +149,17 @@ impl Methods {
         let format = format_of(plane);
         let (tracker, zlut) = match others {
             Some(m) => {
-                let (component, params) = resolve_method(registry, Kind::Tracker, &m.tracker)?;
+                let tracker = tracker_of(registry, recording, Some(&m.tracker), &mut notes)?;
                 let read = |(path, s): &(PathBuf, Option<MethodChoice>)| {
                     let c = read_zlut_choice(registry, path, s.as_ref())?;
                     Ok::<_, RunError>((c.strategy, c.stored, path.clone()))
                 };
                 let zlut = m.zlut.as_ref().map(read).transpose()?;
-                (Tracker::create(&component, params)?, zlut)
+                (tracker, zlut)
             }
             None => {
-                refuse_changes(recording)?;
-                let (component, params) =
-                    stored_method(registry, recording, Kind::Tracker, &section("tracker"), &mut notes)?;
-                (Tracker::create(&component, params)?, recorded_zlut(registry, recording, &mut notes)?)
+                let tracker = tracker_of(registry, recording, None, &mut notes)?;
+                (tracker, recorded_zlut(registry, recording, &mut notes)?)
             }
         };
         let config = optics.worker_config(&format, roi_size_px, roi_size_px, ROIS_PER_CALL as u32);
@@ -194,7 +219,7 @@ fn recorded_zlut(
 }
 
 /// How recorded planes lie in memory.
-fn format_of(plane: &PlaneFormat) -> CameraFormat {
+pub(crate) fn format_of(plane: &PlaneFormat) -> CameraFormat {
     let code = if plane.depth == GreyDepth::U8 { abi::PIXEL_MONO8 } else { abi::PIXEL_MONO16 };
     CameraFormat::packed(plane.width_px, plane.height_px, code, plane.significant_bits)
 }

@@ -61,6 +61,13 @@ pub fn build_tables(
         };
         return Err(RunError::refused("cannot build a Z-LUT", cause, "use more frames, or move the ROIs"));
     }
+    if !sweep.has_pixels() && strategy.component().info().can("needs_pixels") {
+        return Err(RunError::refused(
+            format!("cannot build a Z-LUT with {}", strategy.component().info().id),
+            "it needs pixels, and of this sweep only profiles were kept",
+            "choose a strategy that builds from profiles, or sweep again with ROI video",
+        ));
+    }
     let selections: Vec<(Option<u32>, Vec<usize>)> = if options.one_table || beads.len() == 1 {
         vec![(None, (0..sweep.len()).filter(|&i| !options.without.contains(&sweep.beads()[i])).collect())]
     } else {

@@ -46,6 +46,8 @@ pub struct Sweep {
     layout: ProfileLayout,
     config: WorkerConfig,
     pixels: Store,
+    /// False: only profiles and positions are there, and every entry shows one black ROI.
+    has_pixels: bool,
     beads: Vec<u32>,
     frames: Vec<u64>,
     focus_nm: Vec<f64>,
@@ -66,11 +68,23 @@ impl Sweep {
             layout,
             config,
             pixels: if mono8 { Store::U8(Vec::new()) } else { Store::U16(Vec::new()) },
+            has_pixels: true,
             beads: Vec::new(),
             frames: Vec::new(),
             focus_nm: Vec::new(),
             tracks: TrackBuffers { n_bins: layout.n_bins as usize, ..TrackBuffers::default() },
         }
+    }
+
+    /// A sweep without entries that keeps no pixels: for strategies that need none.
+    pub fn without_pixels(tracker: Arc<Tracker>, layout: ProfileLayout, config: WorkerConfig) -> Self {
+        let mut sweep = Self::new(tracker, layout, config);
+        let n_px = sweep.px_per_roi();
+        match &mut sweep.pixels {
+            Store::U8(p) => p.resize(n_px, 0),
+            Store::U16(p) => p.resize(n_px, 0),
+        }
+        Self { has_pixels: false, ..sweep }
     }
 
     /// A sweep of the ROIs that a plan tracks.
@@ -81,10 +95,10 @@ impl Sweep {
     /// Makes room for `n` more entries. Fails, before anything is recorded, when they would need too much memory.
     pub fn reserve(&mut self, n: usize) -> Result<(), RunError> {
         self.check_room(n)?;
-        let (n_px, n_bins) = (self.px_per_roi(), self.tracks.n_bins);
+        let (n_px, n_bins) = (self.px_at(n), self.tracks.n_bins);
         match &mut self.pixels {
-            Store::U8(p) => p.reserve_exact(n * n_px),
-            Store::U16(p) => p.reserve_exact(n * n_px),
+            Store::U8(p) => p.reserve_exact(n_px),
+            Store::U16(p) => p.reserve_exact(n_px),
         }
         self.beads.reserve(n);
         self.frames.reserve(n);
@@ -95,10 +109,10 @@ impl Sweep {
         Ok(())
     }
 
-    /// Adds an entry. Fails when the memory for sweeps is used up; then nothing was added. Panics on pixels, a profile or
-    /// weights of another length than the sweep's.
+    /// Adds an entry. Fails when the memory for sweeps is used up; then nothing was added. Panics on pixels (none, if the
+    /// sweep keeps none), a profile or weights of another length than the sweep's.
     pub fn push(&mut self, entry: &SweepEntry<'_>) -> Result<(), RunError> {
-        let (n_bytes, n_bins) = (self.roi_bytes(), self.tracks.n_bins);
+        let (n_bytes, n_bins) = (self.px_at(1) * self.bytes_per_px(), self.tracks.n_bins);
         assert!(entry.pixels.len() == n_bytes, "{} bytes for a ROI of {n_bytes}", entry.pixels.len());
         assert!(entry.profile.len() == n_bins, "{} values for a profile of {n_bins} bins", entry.profile.len());
         assert!(entry.weights.len() == n_bins, "{} weights for a profile of {n_bins} bins", entry.weights.len());
@@ -168,10 +182,11 @@ impl Sweep {
     /// Forgets all entries from `n` on.
     pub fn truncate(&mut self, n: usize) {
         let n = n.min(self.len());
-        let (n_px, n_bins) = (self.px_per_roi(), self.tracks.n_bins);
+        let (n_px, n_bins) = (self.px_at(n), self.tracks.n_bins);
         match &mut self.pixels {
-            Store::U8(p) => p.truncate(n * n_px),
-            Store::U16(p) => p.truncate(n * n_px),
+            _ if !self.has_pixels => {}
+            Store::U8(p) => p.truncate(n_px),
+            Store::U16(p) => p.truncate(n_px),
         }
         self.beads.truncate(n);
         self.frames.truncate(n);
@@ -184,12 +199,13 @@ impl Sweep {
     /// Takes the entries from `n` on out, into a sweep of their own.
     pub(crate) fn split_off(&mut self, n: usize) -> Self {
         let n = n.min(self.len());
-        let (n_px, n_bins) = (self.px_per_roi(), self.tracks.n_bins);
+        let (n_px, n_bins) = (self.px_at(n), self.tracks.n_bins);
         let mut rest = self.without_entries();
-        rest.pixels = match &mut self.pixels {
-            Store::U8(p) => Store::U8(p.split_off(n * n_px)),
-            Store::U16(p) => Store::U16(p.split_off(n * n_px)),
-        };
+        match &mut self.pixels {
+            _ if !self.has_pixels => {}
+            Store::U8(p) => rest.pixels = Store::U8(p.split_off(n_px)),
+            Store::U16(p) => rest.pixels = Store::U16(p.split_off(n_px)),
+        }
         rest.beads = self.beads.split_off(n);
         rest.frames = self.frames.split_off(n);
         rest.focus_nm = self.focus_nm.split_off(n);
@@ -201,17 +217,19 @@ impl Sweep {
 
     /// One of the same kind, without entries.
     pub(crate) fn without_entries(&self) -> Self {
-        Self::new(self.tracker.clone(), self.layout, self.config)
+        let make = if self.has_pixels { Self::new } else { Self::without_pixels };
+        make(self.tracker.clone(), self.layout, self.config)
     }
 
     fn check_room(&self, n_more: usize) -> Result<(), RunError> {
-        let total = self.roi_bytes().saturating_mul(self.len().saturating_add(n_more));
+        let one = if self.has_pixels { self.roi_bytes() } else { self.tracks.n_bins * size_of::<f64>() };
+        let total = one.saturating_mul(self.len().saturating_add(n_more));
         if total <= MAX_SWEEP_BYTES {
             return Ok(());
         }
         Err(RunError::refused(
             "cannot build a Z-LUT from this sweep",
-            format!("its ROIs have {} MiB, at most {} MiB are kept in memory", total >> 20, MAX_SWEEP_BYTES >> 20),
+            format!("its entries have {} MiB, at most {} MiB are kept in memory", total >> 20, MAX_SWEEP_BYTES >> 20),
             "build it from fewer beads or fewer frames at a time",
         ))
     }
@@ -271,9 +289,15 @@ impl Sweep {
         &self.tracks.weights[i * self.tracks.n_bins..(i + 1) * self.tracks.n_bins]
     }
 
-    /// Pixels of entry `i`.
+    /// False if only profiles and positions are there.
+    pub fn has_pixels(&self) -> bool {
+        self.has_pixels
+    }
+
+    /// Pixels of entry `i`; black if the sweep keeps none.
     pub fn pixels(&self, i: usize) -> SweepPixels<'_> {
-        let range = i * self.px_per_roi()..(i + 1) * self.px_per_roi();
+        let first = self.px_at(i);
+        let range = first..first + self.px_per_roi();
         match &self.pixels {
             Store::U8(p) => SweepPixels::U8(&p[range]),
             Store::U16(p) => SweepPixels::U16(&p[range]),
@@ -310,6 +334,11 @@ impl Sweep {
         self.config.w_px as usize * self.config.h_px as usize
     }
 
+    /// Place of the first pixel of entry `i`.
+    fn px_at(&self, i: usize) -> usize {
+        if self.has_pixels { i * self.px_per_roi() } else { 0 }
+    }
+
     fn bytes_per_px(&self) -> usize {
         match self.pixels {
             Store::U8(_) => 1,
@@ -334,7 +363,7 @@ impl Sweep {
         }
         Selection {
             sweep: self,
-            offsets: entries.iter().map(|&i| (i * self.roi_bytes()) as u64).collect(),
+            offsets: entries.iter().map(|&i| (self.px_at(i) * self.bytes_per_px()) as u64).collect(),
             beads: entries.iter().map(|&i| self.beads[i]).collect(),
             frames: entries.iter().map(|&i| self.frames[i]).collect(),
             focus_nm: entries.iter().map(|&i| self.focus_nm[i]).collect(),

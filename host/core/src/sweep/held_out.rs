@@ -49,8 +49,10 @@ pub(super) fn try_on_held_out(
             let table_z_nm = table.save()?.z_nm;
             let images = look_up(sweep, &rest, &table)?;
             held_out.push(HeldOut { scheme: HeldOutScheme::HalfOfFrames, table_z_nm: table_z_nm.clone(), images });
-            let images = between_planes(sweep, &planes, &rest, &table)?;
-            held_out.push(HeldOut { scheme: HeldOutScheme::BetweenPlanes, table_z_nm, images });
+            if sweep.has_pixels() {
+                let images = between_planes(sweep, &planes, &rest, &table)?;
+                held_out.push(HeldOut { scheme: HeldOutScheme::BetweenPlanes, table_z_nm, images });
+            }
         }
     }
     if planes.len() >= LEAST_PLANES {

@@ -133,3 +133,42 @@ fn an_unplugged_stage_answers_nothing_until_it_is_back_where_it_was() {
     let back = open_with(&bench, "none", 0, 0.0).unwrap();
     assert_eq!((back.position(0), back.moving(0)), (Ok(100.0), Ok(false)));
 }
+
+fn open_at(file: &std::path::Path) -> Result<SimFocus> {
+    let mut params = ParamValues::defaults(&SimFocus::descriptor().parameters);
+    params.set(POSITION_FILE, Value::Text(file.display().to_string()));
+    SimFocus::open(&bench(), "", &params)
+}
+
+#[test]
+fn a_motor_that_keeps_its_position_stands_where_the_one_before_it_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("focus.txt");
+    let first = open_at(&file).unwrap();
+    assert_eq!(first.position(0), Ok(0.0));
+    first.move_to(0, 250.0).unwrap();
+    // The program dies: nothing is closed.
+    std::mem::forget(first);
+    let second = open_at(&file).unwrap();
+    assert_eq!((second.position(0), second.moving(0)), (Ok(250.0), Ok(false)));
+    second.move_to(0, -1000.0).unwrap();
+    second.bench.clock().put_forward(5 * MS);
+    second.stop().unwrap();
+    drop(second);
+    assert_eq!(open_at(&file).unwrap().position(0), Ok(200.0), "it was stopped on its way");
+}
+
+#[test]
+fn a_position_file_that_makes_no_sense_is_refused_and_one_that_cannot_be_written_stops_the_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("focus.txt");
+    for (text, word) in [("here", "no number"), ("1e9", "beyond"), ("NaN", "beyond")] {
+        std::fs::write(&file, text).unwrap();
+        let error = open_at(&file).map(drop).unwrap_err();
+        assert!(error.message().contains(word) && error.message().contains("remove the file"), "{}", error.message());
+    }
+    let nowhere = open_at(&folder.path().join("none").join("focus.txt")).unwrap();
+    let error = nowhere.move_to(0, 10.0).unwrap_err();
+    assert!(error.message().contains("cannot keep the position"), "{}", error.message());
+    assert_eq!(nowhere.moving(0), Ok(false));
+}

@@ -7,13 +7,13 @@ use crate::cli::output::{Ending, Output, number};
 use crate::cli::progress;
 use crate::rig_file::RigFile;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tetherscope_core::RunError;
 use tetherscope_core::control::{
-    CameraCommand, Command, MethodChoice, RefusalKind, StageCommand, SweepCommand, SweepPhase, SweepPositions,
-    SweepRequest, SweepView, SweepWhich,
+    CameraCommand, Command, DataMode, MethodChoice, RecordingCommand, RecordingRequest, RefusalKind, StageCommand,
+    SweepCommand, SweepPhase, SweepPositions, SweepRequest, SweepView, SweepWhich, TrackingCommand,
 };
 
 /// How often the sweep is looked at.
@@ -21,21 +21,50 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// For how long the stages are armed: a sweep that takes longer goes on, only clients' moves are refused again.
 const ARMED_S: f64 = 60.0;
 
+/// Where a sweep stops: a range, or a list.
+#[derive(clap::Args)]
+struct Positions {
+    /// First position of the focus, in nm
+    #[arg(long, value_name = "NM", allow_negative_numbers = true, requires_all = ["step_nm", "stop_nm"])]
+    start_nm: Option<f64>,
+    /// Step, in nm; negative to sweep downwards
+    #[arg(long, value_name = "NM", allow_negative_numbers = true, requires = "start_nm")]
+    step_nm: Option<f64>,
+    /// Last position, in nm; a whole number of steps from the first
+    #[arg(long, value_name = "NM", allow_negative_numbers = true, requires = "start_nm")]
+    stop_nm: Option<f64>,
+    /// The positions themselves, in nm, instead of a range: -200,-100,0,50
+    #[arg(
+        long,
+        value_name = "NM,NM…",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        conflicts_with = "start_nm",
+        required_unless_present = "start_nm"
+    )]
+    positions_nm: Vec<f64>,
+}
+
+impl Positions {
+    fn asked(&self) -> SweepPositions {
+        match (self.start_nm, self.step_nm, self.stop_nm) {
+            (Some(start_nm), Some(step_nm), Some(stop_nm)) => SweepPositions::Range { start_nm, step_nm, stop_nm },
+            _ => SweepPositions::List { positions_nm: self.positions_nm.clone() },
+        }
+    }
+}
+
 /// Sweep the focus live and build Z-LUTs from it
 #[derive(clap::Args)]
 pub(crate) struct Sweep {
     /// The rig, with a focus stage (see `tetherscope config example`); without it simulated beads
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// First position of the focus, in nm
-    #[arg(long, value_name = "NM", allow_negative_numbers = true)]
-    start_nm: f64,
-    /// Step, in nm; negative to sweep downwards
-    #[arg(long, value_name = "NM", allow_negative_numbers = true)]
-    step_nm: f64,
-    /// Last position, in nm; a whole number of steps from the first
-    #[arg(long, value_name = "NM", allow_negative_numbers = true)]
-    stop_nm: f64,
+    #[command(flatten)]
+    positions: Positions,
+    /// Sweep back too, to see whether the stage comes to the same places from the other side
+    #[arg(long)]
+    both_directions: bool,
     /// Frames of each bead at each position
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     frames: u32,
@@ -60,12 +89,18 @@ pub(crate) struct Sweep {
     /// Where the Z-LUT goes (.zlut); must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Record the sweep into this folder, for `zlut rebuild`; must not exist
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Record the ROIs' pixels too, for strategies that need them and for other trackers
+    #[arg(long, requires = "record")]
+    keep_rois: bool,
 }
 
 impl Sweep {
     /// Sweeps.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
-        super::build::check_out(&self.out)?;
+        super::make::check_out(&self.out)?;
         let registry = Arc::new(context.registry()?);
         let file = RigFile::usable(self.config.as_deref(), &registry)?;
         let options = file.rig.engine_options();
@@ -75,28 +110,56 @@ impl Sweep {
         if session.file.rig.beads.find.is_some() {
             session.find_beads()?;
         }
+        self.start_recording(&session)?;
         session.ask(Command::Stages(StageCommand::Arm { seconds: ARMED_S }))?;
         session.ask(Command::Sweep(SweepCommand::Start(self.request())))?;
-        let view = self.watch(&session, context.interactive())?;
+        let watched = self.watch(&session, context.interactive());
+        if self.record.is_some() {
+            // Also of a sweep that failed: what was recorded is finished.
+            session.finish(Command::Recording(RecordingCommand::Stop))?;
+        }
+        let view = watched?;
         let which = if self.one_table { SweepWhich::Average } else { SweepWhich::PerBead };
         session.ask(Command::Sweep(SweepCommand::Save { path: self.out.clone(), which }))?;
         session.finish(Command::Camera(CameraCommand::Stop))?;
         Ok(self.report(&view))
     }
 
+    fn start_recording(&self, session: &Session) -> Result<(), RunError> {
+        let Some(path) = &self.record else { return Ok(()) };
+        let Some(name) = path.file_name() else {
+            let thing = format!("cannot record in {}", path.display());
+            return Err(RunError::refused(thing, "it names no folder", "give the name of a new folder"));
+        };
+        if self.keep_rois {
+            let mode = DataMode::TrackAndRoiVideo;
+            session.ask(Command::Tracking(TrackingCommand::SetMode { mode }))?;
+        }
+        let recording = &session.file.rig.recording;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let request = RecordingRequest {
+            folder: folder.to_owned(),
+            name: name.to_string_lossy().into_owned(),
+            operator: recording.operator.clone(),
+            notes: recording.notes.clone(),
+            ..RecordingRequest::default()
+        };
+        Ok(session.ask(Command::Recording(RecordingCommand::Start(request))).map(drop)?)
+    }
+
     fn request(&self) -> SweepRequest {
         SweepRequest {
-            positions: SweepPositions::Range { start_nm: self.start_nm, step_nm: self.step_nm, stop_nm: self.stop_nm },
+            positions: self.positions.asked(),
             frames_per_step: self.frames,
             tolerance_nm: self.tolerance_nm,
             settle_ms: self.settle_ms,
             step_timeout_s: self.step_timeout_s,
-            both_directions: false,
+            both_directions: self.both_directions,
             strategy: MethodChoice {
                 method: self.strategy.clone(),
                 parameters: self.zlut_params.iter().cloned().collect(),
             },
-            keep_rois: false,
+            keep_rois: self.keep_rois,
         }
     }
 

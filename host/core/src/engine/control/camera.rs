@@ -15,7 +15,7 @@ use running::Feeder;
 use source::{Open, Opened, device_refusal, open, reopen_format};
 use std::sync::Arc;
 use tetherscope_files::ChannelName;
-use tetherscope_loader::{CameraFormat, Kind};
+use tetherscope_loader::{CameraFormat, Kind, abi};
 
 /// Method that plays a recording.
 const REPLAY: &str = "recording";
@@ -76,6 +76,7 @@ fn format_view(format: &CameraFormat, n_frames: Option<u64>) -> FormatView {
         width_px: format.width_px,
         height_px: format.height_px,
         significant_bits: format.significant_bits,
+        bytes_per_px: if format.pixel_format == abi::PIXEL_MONO8 { 1 } else { 2 },
         n_frames,
         ring_slots: 0,
         ring_bytes: 0,

@@ -120,6 +120,9 @@ impl Control {
             from = *to;
         }
         self.stages.check_armed("cannot start a sweep")?;
+        if request.keep_rois {
+            self.check_rois_are_kept()?;
+        }
         let mut sweep = Sweep::for_plan(&plan);
         let ways = if request.both_directions { 2 } else { 1 };
         sweep.reserve(positions_nm.len() * ways * request.frames_per_step as usize * plan.rois().len())?;
@@ -151,6 +154,18 @@ impl Control {
             return Err(not_now("no tracker is chosen", "choose one"));
         }
         self.program.tracking().cloned().ok_or_else(|| not_now("there is no bead", "add one"))
+    }
+
+    /// Pixels are recorded as the data mode says, from the start of the recording on: a sweep cannot ask for them later.
+    fn check_rois_are_kept(&self) -> Result<(), Refusal> {
+        let is_recorded =
+            self.program.recorder.is_some() && (self.program.mode.records_rois() || self.program.mode.records_frames());
+        if is_recorded {
+            return Ok(());
+        }
+        let cause = "no recording with ROI video or full video is being written";
+        let mend = "choose the mode track_and_roi_video and start a recording first, or sweep without keep_rois";
+        Err(Refusal::new(RefusalKind::NotNow, "cannot keep the ROIs of this sweep", cause, mend))
     }
 
     fn begin_sweep(&mut self, asker: Asker, start: Start) {
@@ -267,11 +282,6 @@ fn check_numbers(request: &SweepRequest) -> Result<(), Refusal> {
     };
     if !(1..=100_000).contains(&request.frames_per_step) {
         return refuse(format!("{} frames per step; 1 to 100000 are possible", request.frames_per_step));
-    }
-    if request.keep_rois {
-        let cause = "pixels are recorded by the data mode, not by the sweep";
-        let mend = "choose the mode track_and_roi_video, start a recording, and sweep without keep_rois";
-        return Err(Refusal::new(RefusalKind::Invalid, "cannot keep the ROIs of this sweep", cause, mend));
     }
     for (name, value, max) in [
         ("tolerance_nm", request.tolerance_nm, 1e6),

@@ -125,6 +125,13 @@ impl Capture {
         beads
     }
 
+    /// The focus after a mark, and the first and the last frame there.
+    pub(crate) fn plane_since(&self, mark: usize) -> Option<(f64, u64, u64)> {
+        let inner = self.lock();
+        let frames = inner.sweep.frames().get(mark..)?;
+        Some((*inner.sweep.focus_nm().get(mark)?, *frames.first()?, *frames.last()?))
+    }
+
     /// Everything that was taken. Nothing is taken any more.
     pub(crate) fn take_sweep(&self) -> Sweep {
         let mut inner = self.lock();

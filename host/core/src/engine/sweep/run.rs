@@ -191,6 +191,7 @@ impl SweepJob {
                         }
                     }
                     self.shared.show(|v| v.steps_done = k as u32 + 1);
+                    self.tell_plane(k, mark);
                     return Ok(());
                 }
                 Err(e) if e.kind == RefusalKind::Cancelled => return Err(e),
@@ -318,6 +319,14 @@ impl SweepJob {
             cause,
             "look at the stage, then resume or cancel the sweep; a slow one needs a longer step_timeout_s",
         )
+    }
+
+    /// Which frames a step has got, for who builds tables from the recording later.
+    fn tell_plane(&self, k: usize, mark: usize) {
+        let Some((focus_nm, first_frame, last_frame)) = self.capture.plane_since(mark) else { return };
+        let way_back = k >= self.positions_nm.len();
+        let plane = EventKind::SweepPlane { step: k as u32, focus_nm, first_frame, last_frame, way_back };
+        self.tell(Severity::Info, plane);
     }
 
     fn tell(&self, severity: Severity, kind: EventKind) {
