@@ -38,7 +38,7 @@ struct Positions {
         long,
         value_name = "NM,NM…",
         value_delimiter = ',',
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         conflicts_with = "start_nm",
         required_unless_present = "start_nm"
     )]
