@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::isa::{Supported, Vectorised};
+use crate::median::Scratch;
 use crate::outcome::{Center, Outcome};
 use crate::pixel::{Pixel, assert_size, for_each_piece};
 
@@ -28,7 +29,7 @@ pub struct CenterOfMass {
     weight_of_column: Vec<f64>,
     moment_of_column: Vec<f64>,
     count_of_column: Vec<u32>,
-    values: Vec<f64>,
+    scratch: Scratch,
 }
 
 impl CenterOfMass {
@@ -39,7 +40,7 @@ impl CenterOfMass {
             weight_of_column: vec![0.0; size_px],
             moment_of_column: vec![0.0; size_px],
             count_of_column: vec![0; size_px],
-            values: Vec::with_capacity(size_px * size_px),
+            scratch: Scratch::new(size_px * size_px),
         }
     }
 
@@ -52,7 +53,7 @@ impl CenterOfMass {
         match background {
             Background::None if P::IS_INTEGER => self.of_integers(image, 0),
             Background::Median if P::IS_INTEGER => {
-                let level = P::median(image, &mut self.values);
+                let level = P::median(image, &mut self.scratch);
                 // Twice the level is whole, and a factor on all weights does not move the centre.
                 self.of_integers(image, (2.0 * level) as i32)
             }
@@ -62,7 +63,7 @@ impl CenterOfMass {
                 self.of_floats(image, Some(level))
             }
             Background::Median => {
-                let level = P::median(image, &mut self.values);
+                let level = P::median(image, &mut self.scratch);
                 self.of_floats(image, Some(level))
             }
         }

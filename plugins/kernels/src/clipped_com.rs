@@ -5,6 +5,7 @@
 use ndarray::ArrayView2;
 
 use crate::error::KernelError;
+use crate::isa::{Supported, Vectorised};
 use crate::outcome::{Center, Outcome};
 use crate::pixel::{Pixel, assert_size, for_each_piece};
 
@@ -49,6 +50,11 @@ impl ClippedCom {
     /// is NaN or infinite. Panics when the image has another size.
     pub fn execute<P: Pixel>(&mut self, image: ArrayView2<'_, P>) -> Center {
         assert_size(&image, self.size_px);
+        Supported::best().run(Execute { worker: self, image })
+    }
+
+    #[inline(always)]
+    fn go<P: Pixel>(&mut self, image: ArrayView2<'_, P>) -> Center {
         let Some(&corner) = image.first() else { return Center::none(Outcome::NoSignal) };
         // Counted from a pixel of the image, so that single precision is enough whatever the offset.
         let zero = corner.to_f64();
@@ -63,7 +69,7 @@ impl ClippedCom {
             let weights = &mut self.weight_of_column[j..j + piece.len()];
             let moments = &mut self.moment_of_column[j..j + piece.len()];
             for ((weight, moment), &p) in weights.iter_mut().zip(moments).zip(piece) {
-                let above = ((p.to_f64() - zero) as f32 - mean).abs() - clip;
+                let above = (from_zero(p, zero) - mean).abs() - clip;
                 let w = if above > 0.0 { above } else { 0.0 };
                 *weight += w;
                 *moment += i as f32 * w;
@@ -80,6 +86,7 @@ impl ClippedCom {
     }
 
     /// Mean and standard deviation of all pixels, both counted from `zero`.
+    #[inline(always)]
     fn mean_and_deviation<P: Pixel>(&mut self, image: ArrayView2<'_, P>, zero: f64) -> (f64, f64) {
         self.sum_of_column.fill(0.0);
         self.square_of_column.fill(0.0);
@@ -87,7 +94,7 @@ impl ClippedCom {
             let sums = &mut self.sum_of_column[j..j + piece.len()];
             let squares = &mut self.square_of_column[j..j + piece.len()];
             for ((sum, square), &p) in sums.iter_mut().zip(squares).zip(piece) {
-                let v = (p.to_f64() - zero) as f32;
+                let v = from_zero(p, zero);
                 *sum += v;
                 *square += v * v;
             }
@@ -96,6 +103,26 @@ impl ClippedCom {
         let mean = self.sum_of_column.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
         let square = self.square_of_column.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
         (mean, (square - mean * mean).max(0.0).sqrt())
+    }
+}
+
+/// A pixel counted from `zero`: whole numbers stay in 32 bits.
+#[inline(always)]
+fn from_zero<P: Pixel>(p: P, zero: f64) -> f32 {
+    if P::IS_INTEGER { (p.to_i32() - zero as i32) as f32 } else { (p.to_f64() - zero) as f32 }
+}
+
+struct Execute<'a, 'b, P> {
+    worker: &'a mut ClippedCom,
+    image: ArrayView2<'b, P>,
+}
+
+impl<P: Pixel> Vectorised for Execute<'_, '_, P> {
+    type Output = Center;
+
+    #[inline(always)]
+    fn run(self) -> Center {
+        self.worker.go(self.image)
     }
 }
 

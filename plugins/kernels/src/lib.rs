@@ -37,6 +37,8 @@ mod crop;
 mod error;
 mod fft_profile;
 mod gaussian;
+#[cfg(test)]
+mod hard_set;
 mod isa;
 mod joint;
 mod lines;
@@ -51,6 +53,8 @@ mod pearson;
 mod pixel;
 #[cfg(test)]
 mod plain;
+#[cfg(test)]
+mod properties;
 mod quadrant;
 mod quadrant_chain;
 mod radial_profile;
@@ -99,6 +103,6 @@ pub use ring_profile::RingProfile;
 pub use saturation::count_saturated;
 pub use spline_z::{
     BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError,
-    mean_and_variance,
+    append_mean_profile, known_weights, mean_and_variance,
 };
 pub use three_point_parabola::ThreePointParabola;

@@ -3,17 +3,33 @@
 use ndarray::ArrayView2;
 
 use crate::isa::{Supported, Vectorised};
-use crate::pixel::{PIECE, Pixel, for_each_piece};
+use crate::pixel::{Pixel, for_each_piece};
 
-const _: () = assert!(PIECE == 2 * LANES);
-
-/// Median of an 8-bit image: the value of a rank by bisection, each of eight steps a count of the pixels below a level.
-/// Comparing and counting bytes goes 32 pixels at a time; a histogram goes one at a time.
-pub(crate) fn of_u8(image: ArrayView2<'_, u8>, _values: &mut Vec<f64>) -> f64 {
-    Supported::best().run(OfU8(image))
+/// Room for the pixels of an image, for medians that go over them more than once.
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    floats: Vec<f64>,
+    bytes: Vec<u8>,
 }
 
-struct OfU8<'a>(ArrayView2<'a, u8>);
+impl Scratch {
+    /// For images of up to `n` pixels.
+    pub(crate) fn new(n: usize) -> Scratch {
+        Scratch { floats: Vec::with_capacity(n), bytes: Vec::with_capacity(n) }
+    }
+}
+
+/// Median of an 8-bit image: the value of a rank by bisection, each of eight steps a count of the pixels below a level.
+/// Comparing and counting bytes goes 32 pixels at a time; a histogram goes one at a time. The pixels are copied once, so
+/// that the steps need not find the rows again.
+pub(crate) fn of_u8(image: ArrayView2<'_, u8>, scratch: &mut Scratch) -> f64 {
+    let bytes = &mut scratch.bytes;
+    bytes.clear();
+    for_each_piece(image, |_, _, piece| bytes.extend_from_slice(piece));
+    Supported::best().run(OfU8(bytes))
+}
+
+struct OfU8<'a>(&'a [u8]);
 
 impl Vectorised for OfU8<'_> {
     type Output = f64;
@@ -34,47 +50,38 @@ impl Vectorised for OfU8<'_> {
     }
 }
 
-/// Lanes in which pixels are counted, and how many pixels a lane can count.
+/// Lanes in which pixels are counted.
 const LANES: usize = 32;
 
 #[inline(always)]
-fn count_below(image: ArrayView2<'_, u8>, level: u8) -> usize {
-    let mut count = 0usize;
-    let mut lanes = [0u8; LANES];
-    let mut left = u8::MAX;
-    for_each_piece(image, |_, _, piece| {
-        let (blocks, rest) = piece.as_chunks::<LANES>();
+fn count_below(pixels: &[u8], level: u8) -> usize {
+    let (blocks, rest) = pixels.as_chunks::<LANES>();
+    let mut count = rest.iter().map(|&p| usize::from(p < level)).sum::<usize>();
+    for blocks in blocks.chunks(usize::from(u8::MAX)) {
+        let mut lanes = [0u8; LANES];
         for block in blocks {
             for (lane, &p) in lanes.iter_mut().zip(block) {
                 *lane += u8::from(p < level);
             }
         }
-        count += rest.iter().map(|&p| usize::from(p < level)).sum::<usize>();
-        // A piece has at most two blocks.
-        left -= 2;
-        if left < 2 {
-            count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
-            (lanes, left) = ([0; LANES], u8::MAX);
-        }
-    });
-    count + lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>()
+        count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
+    }
+    count
 }
 
 #[inline(always)]
-fn largest_below(image: ArrayView2<'_, u8>, level: u8) -> u8 {
+fn largest_below(pixels: &[u8], level: u8) -> u8 {
     let mut lanes = [0u8; LANES];
-    for_each_piece(image, |_, _, piece| {
-        for block in piece.chunks(LANES) {
-            for (lane, &p) in lanes.iter_mut().zip(block) {
-                *lane = (*lane).max(if p < level { p } else { 0 });
-            }
+    for block in pixels.chunks(LANES) {
+        for (lane, &p) in lanes.iter_mut().zip(block) {
+            *lane = (*lane).max(if p < level { p } else { 0 });
         }
-    });
+    }
     lanes.into_iter().fold(0, u8::max)
 }
 
 /// Median of a 16-bit image: a histogram of the high bytes, then one of the low bytes beside the middle.
-pub(crate) fn of_u16(image: ArrayView2<'_, u16>, _values: &mut Vec<f64>) -> f64 {
+pub(crate) fn of_u16(image: ArrayView2<'_, u16>, _scratch: &mut Scratch) -> f64 {
     let mut counts = [[0u32; 256]; 2];
     for_each_piece(image, |_, _, piece| {
         let (twos, rest) = piece.as_chunks::<2>();
@@ -107,7 +114,8 @@ pub(crate) fn of_u16(image: ArrayView2<'_, u16>, _values: &mut Vec<f64>) -> f64 
 }
 
 /// Median of a float image; NaN when a pixel is NaN.
-pub(crate) fn of_floats<P: Pixel>(image: ArrayView2<'_, P>, values: &mut Vec<f64>) -> f64 {
+pub(crate) fn of_floats<P: Pixel>(image: ArrayView2<'_, P>, scratch: &mut Scratch) -> f64 {
+    let values = &mut scratch.floats;
     values.clear();
     for_each_piece(image, |_, _, piece| values.extend(piece.iter().map(|p| p.to_f64())));
     if values.iter().any(|v| v.is_nan()) {

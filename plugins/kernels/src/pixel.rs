@@ -2,6 +2,8 @@
 
 use ndarray::{ArrayView2, Axis};
 
+use crate::median::Scratch;
+
 /// A pixel: `u8`, `u16`, `f32` or `f64`. Sealed: no other type can be one.
 pub trait Pixel: sealed::Sealed + Copy + PartialOrd + Send + Sync + 'static {
     /// The pixel value as a number; exact for every pixel type.
@@ -10,6 +12,7 @@ pub trait Pixel: sealed::Sealed + Copy + PartialOrd + Send + Sync + 'static {
 
 pub(crate) mod sealed {
     use super::ArrayView2;
+    use crate::median::Scratch;
 
     /// What the kernels need to know of a pixel type to be quick about it.
     pub trait Sealed: Sized {
@@ -22,8 +25,7 @@ pub(crate) mod sealed {
         /// The value of an integer pixel; 0 for the other types, which never take the integer path.
         fn to_i32(self) -> i32;
         /// Median of all pixels (mean of the two middle ones when even); NaN when a pixel is NaN.
-        /// `values` has room for every pixel; integers do not need it.
-        fn median(image: ArrayView2<'_, Self>, values: &mut Vec<f64>) -> f64;
+        fn median(image: ArrayView2<'_, Self>, scratch: &mut Scratch) -> f64;
     }
 }
 
@@ -43,8 +45,8 @@ macro_rules! pixel {
             fn to_i32(self) -> i32 {
                 $to_i32(self)
             }
-            fn median(image: ArrayView2<'_, Self>, values: &mut Vec<f64>) -> f64 {
-                $median(image, values)
+            fn median(image: ArrayView2<'_, Self>, scratch: &mut Scratch) -> f64 {
+                $median(image, scratch)
             }
         }
     };
@@ -61,22 +63,27 @@ pub(crate) const PIECE: usize = 64;
 /// Calls `f(row, first column, pixels)` for every row, in pieces of at most [`PIECE`] pixels.
 ///
 /// The pieces start at the same columns whatever the stride, so that sums of floats have the same bits. Rows that are
-/// not contiguous go through a small buffer on the stack.
+/// not contiguous go through a small buffer on the stack. `f` is called at one place only, so that it is inlined here, and
+/// with this into loops compiled for an instruction set.
 #[inline(always)]
 pub(crate) fn for_each_piece<P: Pixel>(image: ArrayView2<'_, P>, mut f: impl FnMut(usize, usize, &[P])) {
     let mut buffer = [P::ZERO; PIECE];
     for (i, row) in image.axis_iter(Axis(0)).enumerate() {
-        if let Some(slice) = row.to_slice() {
-            for (c, piece) in slice.chunks(PIECE).enumerate() {
-                f(i, c * PIECE, piece);
-            }
-        } else {
-            for (c, piece) in row.axis_chunks_iter(Axis(0), PIECE).enumerate() {
-                for (to, &from) in buffer.iter_mut().zip(piece) {
-                    *to = from;
+        let (contiguous, width) = (row.to_slice(), row.len());
+        let mut j = 0;
+        while j < width {
+            let n = PIECE.min(width - j);
+            let piece = match contiguous {
+                Some(slice) => &slice[j..j + n],
+                None => {
+                    for (k, to) in buffer[..n].iter_mut().enumerate() {
+                        *to = row[j + k];
+                    }
+                    &buffer[..n]
                 }
-                f(i, c * PIECE, &buffer[..piece.len()]);
-            }
+            };
+            f(i, j, piece);
+            j += n;
         }
     }
 }

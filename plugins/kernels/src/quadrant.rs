@@ -14,7 +14,7 @@ use crate::isa::{Isa, Supported, Vectorised};
 use crate::noise_model::NoiseModel;
 use crate::outcome::Outcome;
 use crate::pixel::{Pixel, assert_size};
-use fit::{lag, newton};
+use fit::{Levels, Step, lag, newton};
 use half_profiles::HalfProfiles;
 use plan::Plan;
 use sample::{Filled, Taps};
@@ -72,6 +72,9 @@ pub struct QuadrantFit {
     pub sigma_y_px: f64,
     /// Correlation of opposite half profiles, 0 to 1: the share of their variance that is symmetric.
     pub symmetry: f64,
+    /// Mean square of how opposite half profiles differ, over the noise of the camera: 1 for a bead alone, more where
+    /// something else lies in the image or a ring was taken for the centre. NaN without a known gain.
+    pub chi2: f64,
     /// Fine passes taken.
     pub n_passes: usize,
     /// False when the last step was still longer than the tolerance.
@@ -81,6 +84,15 @@ pub struct QuadrantFit {
 }
 
 impl QuadrantFit {
+    /// [`Self::chi2`] from here on tells of something else in the image. A bead alone has up to 8 in small images near
+    /// focus, where interpolation of a sharp spot differs by more than the noise.
+    pub const NEIGHBOUR_CHI2: f64 = 12.0;
+
+    /// True where opposite halves differ by more than noise and interpolation make them.
+    pub fn has_neighbour(&self) -> bool {
+        self.chi2 > Self::NEIGHBOUR_CHI2
+    }
+
     pub(crate) fn none(outcome: Outcome) -> QuadrantFit {
         let nan = f64::NAN;
         QuadrantFit {
@@ -89,6 +101,7 @@ impl QuadrantFit {
             sigma_x_px: nan,
             sigma_y_px: nan,
             symmetry: nan,
+            chi2: nan,
             n_passes: 0,
             converged: false,
             outcome,
@@ -182,6 +195,20 @@ impl Quadrant {
         self.search(x_px, y_px)
     }
 
+    /// As [`Self::execute`], for a centre that is right to half a pixel: fine passes only, no search.
+    pub fn refine<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64) -> QuadrantFit {
+        assert_size(&image, self.size_px);
+        if !(x_px.is_finite() && y_px.is_finite()) {
+            return QuadrantFit::none(Outcome::NonFiniteStart);
+        }
+        match self.taps.fill(image) {
+            Filled::Ready => {}
+            Filled::Flat => return QuadrantFit::none(Outcome::NoSignal),
+            Filled::NotFinite => return QuadrantFit::none(Outcome::NonFinitePixels),
+        }
+        self.settle(x_px, y_px, MOST_COARSE)
+    }
+
     fn search(&mut self, mut x: f64, mut y: f64) -> QuadrantFit {
         for _ in 0..MOST_LAGS {
             if !self.is_inside(x, y) {
@@ -196,8 +223,13 @@ impl Quadrant {
                 break;
             }
         }
+        self.settle(x, y, 0)
+    }
+
+    /// Newton's steps: coarse ones unless there were enough, then fine ones until they are short.
+    fn settle(&mut self, mut x: f64, mut y: f64, mut n_coarse: usize) -> QuadrantFit {
         let levels = self.taps.levels(self.options.saturation, self.options.noise);
-        let (mut n_passes, mut n_coarse) = (0, 0);
+        let mut n_passes = 0;
         loop {
             if !self.is_inside(x, y) {
                 return QuadrantFit::none(Outcome::PeakAtBorder);
@@ -205,7 +237,7 @@ impl Quadrant {
             let coarse = n_passes == 0 && n_coarse < MOST_COARSE;
             let plan = if coarse { &self.coarse } else { &self.fine };
             self.isa.run(Measure { halves: &mut self.halves, plan, taps: &self.taps, x_px: x, y_px: y });
-            let Some(step) = newton(plan, &mut self.halves, &levels) else {
+            let Some(step) = self.isa.run(Newton { plan, halves: &mut self.halves, levels: &levels }) else {
                 return QuadrantFit::none(Outcome::NoSignal);
             };
             (x, y) = (x + step.x_px, y + step.y_px);
@@ -226,6 +258,7 @@ impl Quadrant {
                     sigma_x_px: step.sigma_x_px,
                     sigma_y_px: step.sigma_y_px,
                     symmetry: step.symmetry,
+                    chi2: step.chi2,
                     n_passes,
                     converged,
                     outcome: Outcome::Found,
@@ -254,6 +287,21 @@ impl Vectorised for Measure<'_> {
     #[inline(always)]
     fn run(self) {
         self.halves.measure(self.plan, self.taps, self.x_px, self.y_px);
+    }
+}
+
+/// One step of Newton's.
+struct Newton<'a> {
+    plan: &'a Plan,
+    halves: &'a mut HalfProfiles,
+    levels: &'a Levels,
+}
+
+impl Vectorised for Newton<'_> {
+    type Output = Option<Step>;
+    #[inline(always)]
+    fn run(self) -> Option<Step> {
+        newton(self.plan, self.halves, self.levels)
     }
 }
 

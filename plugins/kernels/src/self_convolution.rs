@@ -55,27 +55,39 @@ impl SelfConvolution {
     /// Takes the mean off the line, windows it around `center` (finite), convolves it with itself and finds the peak.
     /// The line is a sum of `n_lines` lines; the result is scaled to their mean.
     pub(crate) fn execute(&mut self, center: f64, n_lines: usize) {
-        let mean = self.line[..self.n].iter().sum::<f64>() / self.n as f64;
+        self.outcome = Supported::best().run(Execute { line: self, center, n_lines: n_lines as f64 });
+        match self.outcome {
+            Outcome::NonFinitePixels => self.fail(Outcome::NonFinitePixels),
+            Outcome::NoSignal => {
+                self.fail(Outcome::NoSignal);
+                self.same.fill(0.0);
+            }
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn go(&mut self, center: f64, n_lines: f64) -> Outcome {
+        // Sums of whole numbers are exact, in any order.
+        let mean = fold(&self.line[..self.n], 0.0, |a, b| a + b) / self.n as f64;
         if !mean.is_finite() {
-            self.fail(Outcome::NonFinitePixels);
-            return;
+            return Outcome::NonFinitePixels;
         }
-        self.window(mean, center, n_lines as f64);
+        self.window(mean, center, n_lines);
         if self.line[..self.n].iter().all(|&v| v == 0.0) {
-            self.fail(Outcome::NoSignal);
-            self.same.fill(0.0);
-            return;
+            return Outcome::NoSignal;
         }
-        Supported::best().run(Convolve(self));
+        self.convolve();
         // The largest first: a comparison that depends on the last one is slow.
         let same = &self.same[..self.n];
-        let largest = same.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        let largest = fold(same, f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
         self.peak = same.iter().position(|&v| v == largest).unwrap_or(0);
-        self.outcome = Outcome::Found;
+        Outcome::Found
     }
 
     /// The Gaussian splits into `gauss[k] * g^k * constant` around the pixel nearest to the centre: one table and two
     /// exponentials instead of one exponential per pixel.
+    #[inline(always)]
     fn window(&mut self, mean: f64, center: f64, n_lines: f64) {
         let line = &mut self.line[..self.n];
         let middle = center.round_ties_even();
@@ -91,15 +103,17 @@ impl SelfConvolution {
         let up = (fraction * self.inverse_variance).exp();
         let down = 1.0 / up;
         let (left, right) = line.split_at_mut(middle as usize);
-        let mut factor = scale;
-        for (v, gauss) in right.iter_mut().zip(&self.gauss) {
-            *v = (*v - mean) * (gauss * factor);
-            factor *= up;
+        let mut factors = Powers::new(scale, up);
+        for (v, gauss) in right.chunks_mut(Powers::N).zip(self.gauss.chunks(Powers::N)) {
+            for ((v, gauss), factor) in v.iter_mut().zip(gauss).zip(factors.next()) {
+                *v = (*v - mean) * (gauss * factor);
+            }
         }
-        let mut factor = scale * down;
-        for (v, gauss) in left.iter_mut().rev().zip(&self.gauss[1..]) {
-            *v = (*v - mean) * (gauss * factor);
-            factor *= down;
+        let mut factors = Powers::new(scale * down, down);
+        for (v, gauss) in left.rchunks_mut(Powers::N).zip(self.gauss[1..].chunks(Powers::N)) {
+            for ((v, gauss), factor) in v.iter_mut().rev().zip(gauss).zip(factors.next()) {
+                *v = (*v - mean) * (gauss * factor);
+            }
         }
     }
 
@@ -176,15 +190,55 @@ impl SelfConvolution {
     }
 }
 
-struct Convolve<'a>(&'a mut SelfConvolution);
+struct Execute<'a> {
+    line: &'a mut SelfConvolution,
+    center: f64,
+    n_lines: f64,
+}
 
-impl Vectorised for Convolve<'_> {
-    type Output = ();
+impl Vectorised for Execute<'_> {
+    type Output = Outcome;
 
     #[inline(always)]
-    fn run(self) {
-        self.0.convolve();
+    fn run(self) -> Outcome {
+        self.line.go(self.center, self.n_lines)
     }
+}
+
+/// `first`, `first ratio`, `first ratio²` … a few at a time, so that one does not wait for the one before.
+struct Powers {
+    now: [f64; Powers::N],
+    step: f64,
+}
+
+impl Powers {
+    const N: usize = 4;
+
+    #[inline(always)]
+    fn new(first: f64, ratio: f64) -> Powers {
+        let square = ratio * ratio;
+        Powers { now: [first, first * ratio, first * square, first * square * ratio], step: square * square }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> [f64; Powers::N] {
+        let now = self.now;
+        self.now = now.map(|v| v * self.step);
+        now
+    }
+}
+
+/// All values by `f`, in several lanes.
+#[inline(always)]
+fn fold(values: &[f64], start: f64, f: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [start; 8];
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = f(*lane, value);
+        }
+    }
+    rest.iter().chain(&lanes).fold(start, |a, &b| f(a, b))
 }
 
 #[cfg(test)]

@@ -14,6 +14,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use frames::mean_and_variance;
+pub use frames::{append_mean_profile, known_weights, mean_and_variance};
 pub use lookup::{SplineFit, SplineLookup, SplineOptions, SplineOutcome};
 pub use table::{BinGeometry, SplineTable, SplineTableError};

@@ -4,8 +4,8 @@ use crate::options;
 use ndarray::ArrayView2;
 use tetherscope_kernels::{Outcome, Pixel, QuadrantChain, QuadrantFit, QuadrantOptions, RingProfile, count_saturated};
 use tetherscope_plugin_api::abi::{
-    FLAG_AT_BORDER, FLAG_LOW_CONTRAST, FLAG_NO_SIGNAL, FLAG_NON_FINITE, FLAG_NOT_CONVERGED, FLAG_SATURATED,
-    PIXEL_MONO8, PIXEL_MONO16, PROFILE_RADIAL,
+    FLAG_AT_BORDER, FLAG_LOW_CONTRAST, FLAG_NEIGHBOUR, FLAG_NO_SIGNAL, FLAG_NON_FINITE, FLAG_NOT_CONVERGED,
+    FLAG_SATURATED, PIXEL_MONO8, PIXEL_MONO16, PROFILE_RADIAL,
 };
 use tetherscope_plugin_api::{
     Descriptor, Error, NamedArrays, ParamValues, ProfileLayout, Result, Roi, RoiBatch, TrackRow, TrackRows, Tracker,
@@ -36,10 +36,12 @@ impl Tracker for QuadrantTracker {
             id: "tracker.quadrant",
             name: "Quadrant interpolation",
             version: "1.0.0",
-            summary: "Clipped centre of mass, then the shift that makes opposite halves of the rings alike, over every ring \
-                      as far as it lies in the ROI on all sides. Standard errors come from the camera's noise where its gain \
-                      is known, else from how the halves still differ; quality is the \
-                      correlation of opposite halves. Profile in quarter-pixel bins out to the corners, with weights.",
+            summary: "Clipped centre of mass, lines through it, then the shift that makes opposite halves of the rings \
+                      alike, over every ring as far as it lies in the ROI on all sides. Standard errors come from the \
+                      camera's noise where its gain is known, else from how the halves still differ; quality is the \
+                      correlation of opposite halves. Where they differ by far more than the noise of a known camera, \
+                      something else lies in the ROI: flagged neighbour. Profile in quarter-pixel bins out to the corners, \
+                      with weights.",
             source: "M. T. J. van Loenhout et al., Biophys. J. 102, 2362 (2012); J. P. Cnossen, D. Dulin, N. H. Dekker, \
                      Rev. Sci. Instrum. 85, 103712 (2014)",
             licence: "MIT OR Apache-2.0",
@@ -134,6 +136,7 @@ impl QuadrantWorker {
         arrays.add("center", "px", &[2], &[fit.x_px, fit.y_px])?;
         arrays.add("sigma", "px", &[2], &[fit.sigma_x_px, fit.sigma_y_px])?;
         arrays.add("symmetry", "", &[1], &[fit.symmetry])?;
+        arrays.add("chi2", "", &[1], &[fit.chi2])?;
         arrays.add("passes", "", &[1], &[fit.n_passes as f64])?;
         arrays.add("radius", "px", &[n_bins], &radii)?;
         arrays.add("profile", "ADU", &[n_bins], &profile)?;
@@ -146,7 +149,8 @@ fn flags_of(fit: &QuadrantFit) -> u32 {
         Outcome::Found => {
             let slow = if fit.converged { 0 } else { FLAG_NOT_CONVERGED };
             let faint = if fit.symmetry >= LOW_SYMMETRY { 0 } else { FLAG_LOW_CONTRAST };
-            slow | faint
+            let crowded = if fit.has_neighbour() { FLAG_NEIGHBOUR } else { 0 };
+            slow | faint | crowded
         }
         Outcome::NoSignal => FLAG_NO_SIGNAL,
         Outcome::PeakAtBorder | Outcome::LinePastBorder => FLAG_AT_BORDER,

@@ -1,8 +1,8 @@
 //! The strategy: instance, worker, and how an outcome of the kernels becomes a fix and its flags.
 
 use crate::explain;
-use crate::table::{Table, known, noise, refused};
-use tetherscope_kernels::{JointFit, JointLookup, JointOptions, JointOutcome, KernelError, Pixel};
+use crate::table::{Table, noise, refused};
+use tetherscope_kernels::{JointFit, JointLookup, JointOptions, JointOutcome, KernelError, Pixel, known_weights};
 use tetherscope_plugin_api::abi::{
     FLAG_AT_BORDER, FLAG_LOW_CONTRAST, FLAG_METHOD_FIRST, FLAG_NEIGHBOUR, FLAG_NON_FINITE, FLAG_NOT_CONVERGED,
     FLAG_OUTSIDE_ZLUT,
@@ -14,10 +14,6 @@ use tetherscope_plugin_api::{
 
 /// The image differs from the template by more than the camera's noise, all over.
 pub const FLAG_MISFIT: u32 = FLAG_METHOD_FIRST;
-
-/// Reduced χ² from here on is a misfit. A ROI of 40 px has 1,600 pixels, so that chance gives 1.04 at most once in 30 times,
-/// and a template of ten frames a plane adds 0.02.
-const MISFIT_CHI2: f64 = 1.3;
 
 /// The options.
 pub struct Joint {
@@ -202,7 +198,7 @@ impl JointWorker {
         let center = (fix.x_px, fix.y_px);
         let fit = self
             .lookup
-            .execute(image, &table.profiles, &table.template, center, profile, known(weights))
+            .execute(image, &table.profiles, &table.template, center, profile, known_weights(weights))
             .expect("the lengths were checked");
         fix.flags |= match fit.outcome {
             JointOutcome::Found => 0,
@@ -222,7 +218,7 @@ impl JointWorker {
         if fit.worst_tile > self.lookup.tile_limit() {
             fix.flags |= FLAG_NEIGHBOUR;
         }
-        if fit.chi2 > MISFIT_CHI2 {
+        if fit.is_misfit() {
             fix.flags |= FLAG_MISFIT;
         }
         fit

@@ -3,14 +3,12 @@
 
 use tetherscope_kernels::{
     BinGeometry, Isa, JointBuilder, JointTemplate, NoiseModel, SplineTable, SplineTableError, SweepFrame,
+    append_mean_profile, known_weights,
 };
 use tetherscope_plugin_api::abi::PROFILE_RADIAL;
 use tetherscope_plugin_api::{
     Error, HostHandle, ProfileLayout, Result, Roi, SavedTable, SavedTableView, SweepView, WorkerConfig,
 };
-
-/// Most focus values that a message names.
-const MAX_NAMED: usize = 6;
 
 /// What is looked up in.
 pub struct Table {
@@ -85,10 +83,14 @@ impl Table {
             }
             add_plane(&mut builder, sweep, *focus_nm, &frames)?;
             saved.z_nm.push(*focus_nm);
-            mean_profile(sweep, &frames, &mut saved);
+            let n_bins = sweep.layout.n_bins as usize;
+            let weights = |i: usize| sweep.weights.get(i * n_bins..(i + 1) * n_bins).unwrap_or_default();
+            let profiles: Vec<(&[f64], &[f32])> =
+                frames.iter().map(|&i| (sweep.profile(i), known_weights(weights(i)))).collect();
+            append_mean_profile(n_bins, &profiles, &mut saved.profiles, &mut saved.variance);
         }
         if !lost.is_empty() {
-            return Err(Error::invalid(lost_planes(&lost, planes.len())));
+            return Err(refused(SplineTableError::LostPlanes { lost_nm: lost, n_planes: planes.len() }));
         }
         if saved.variance.iter().all(|v| v.is_nan()) {
             saved.variance.clear();
@@ -144,39 +146,6 @@ fn add_plane(builder: &mut JointBuilder, sweep: &SweepView<'_>, z_nm: f64, frame
     }
     let added = if wide.is_empty() { builder.add_plane(z_nm, &narrow) } else { builder.add_plane(z_nm, &wide) };
     added.map_err(refused)
-}
-
-/// The plane's mean profile and its variance, bin by bin, every frame weighted by the pixels that it has in the bin.
-fn mean_profile(sweep: &SweepView<'_>, frames: &[usize], saved: &mut SavedTable) {
-    let n_bins = sweep.layout.n_bins as usize;
-    for bin in 0..n_bins {
-        let weight = |i: usize| {
-            let weights = sweep.weights.get(i * n_bins..(i + 1) * n_bins).unwrap_or_default();
-            known(weights).get(bin).map_or(1.0, |&w| f64::from(w))
-        };
-        let values = frames.iter().map(|&i| (sweep.profile(i)[bin], weight(i)));
-        let (mean, variance) = tetherscope_kernels::mean_and_variance(values);
-        saved.profiles.push(mean);
-        saved.variance.push(variance);
-    }
-}
-
-/// The weights of a row; empty for a tracker that wrote none, whose rows the host hands on as it prepared them: all NaN.
-pub fn known(weights: &[f32]) -> &[f32] {
-    if weights.iter().all(|w| w.is_nan()) { &[] } else { weights }
-}
-
-fn lost_planes(lost: &[f64], n_planes: usize) -> String {
-    let mut named: Vec<String> = lost.iter().take(MAX_NAMED).map(|z| format!("{z} nm")).collect();
-    if lost.len() > MAX_NAMED {
-        named.push(format!("{} more", lost.len() - MAX_NAMED));
-    }
-    format!(
-        "no frame could be tracked in {} of {n_planes} planes: {}\na plane needs one tracked frame or more\nshorten the \
-         sweep, centre the bead in its ROI, or record more frames per plane",
-        lost.len(),
-        named.join(", ")
-    )
 }
 
 /// The template's bytes, without the checksum behind them. One altered bit would give a wrong z and no flag.

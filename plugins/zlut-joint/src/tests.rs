@@ -211,7 +211,9 @@ fn a_tracker_that_writes_no_weights_is_one_without() {
         let t = Tracked { weights: unwritten.clone(), ..track(&shots) };
         built(&shots, &t, |_| {}).unwrap()
     };
-    assert_eq!(Joint::save(&plain).unwrap().profiles, Joint::save(&table).unwrap().profiles);
+    // Empty bins are NaN, which equals nothing: bits.
+    let bits = |table: &Table| Joint::save(table).unwrap().profiles.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&plain), bits(&table));
     let mut t = track(&[shot(20.0, 20.0, 33.0)]);
     let rois = RoisInImage::u8(&t.image, SIDE, (SIDE as u32, SIDE as u32), &t.corners);
     let (tables, n_bins) = ([&table], layout().n_bins as usize);

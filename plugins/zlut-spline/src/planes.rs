@@ -1,11 +1,8 @@
 //! From a sweep's frames to planes: mean profile and variance of the mean, bin by bin, every frame weighted by the pixels
 //! that it has in the bin. Does not smooth; that is the table's work.
 
-use tetherscope_kernels::mean_and_variance;
+use tetherscope_kernels::{SplineTableError, append_mean_profile, known_weights};
 use tetherscope_plugin_api::{Error, HostHandle, Result, SavedTable, SweepView};
-
-/// Most focus values that a message names.
-const MAX_NAMED: usize = 6;
 
 /// Planes of a sweep, rising in focus. A frame counts when its x and y are finite; of its profile, the finite bins.
 /// `variance` is empty unless some bin of some plane has two frames; a bin with fewer has variance NaN.
@@ -37,45 +34,22 @@ pub fn planes(sweep: &SweepView<'_>, host: &HostHandle) -> Result<SavedTable> {
             return Err(Error::cancelled());
         }
         let tracked = |i: &&usize| sweep.fixes[**i].x_px.is_finite() && sweep.fixes[**i].y_px.is_finite();
-        let frames: Vec<usize> = entries.iter().filter(tracked).copied().collect();
+        let weights = |i: usize| sweep.weights.get(i * n_bins..(i + 1) * n_bins).unwrap_or_default();
+        let frames: Vec<(&[f64], &[f32])> =
+            entries.iter().filter(tracked).map(|&i| (sweep.profile(i), known_weights(weights(i)))).collect();
         let first = table.profiles.len();
-        for bin in 0..n_bins {
-            let weight = |i: usize| {
-                let weights = sweep.weights.get(i * n_bins..(i + 1) * n_bins).unwrap_or_default();
-                known(weights).get(bin).map_or(1.0, |&w| f64::from(w))
-            };
-            let (mean, variance) = mean_and_variance(frames.iter().map(|&i| (sweep.profile(i)[bin], weight(i))));
-            table.profiles.push(mean);
-            table.variance.push(variance);
-        }
+        append_mean_profile(n_bins, &frames, &mut table.profiles, &mut table.variance);
         if table.profiles[first..].iter().all(|p| p.is_nan()) {
             lost.push(*focus_nm);
         }
         table.z_nm.push(*focus_nm);
     }
     if !lost.is_empty() {
-        return Err(Error::invalid(lost_planes(&lost, planes.len())));
+        let error = SplineTableError::LostPlanes { lost_nm: lost, n_planes: planes.len() };
+        return Err(Error::invalid(error.to_string()));
     }
     if table.variance.iter().all(|v| v.is_nan()) {
         table.variance.clear();
     }
     Ok(table)
-}
-
-/// The weights of a row; empty for a tracker that wrote none, whose rows the host hands on as it prepared them: all NaN.
-pub fn known(weights: &[f32]) -> &[f32] {
-    if weights.iter().all(|w| w.is_nan()) { &[] } else { weights }
-}
-
-fn lost_planes(lost: &[f64], n_planes: usize) -> String {
-    let mut named: Vec<String> = lost.iter().take(MAX_NAMED).map(|z| format!("{z} nm")).collect();
-    if lost.len() > MAX_NAMED {
-        named.push(format!("{} more", lost.len() - MAX_NAMED));
-    }
-    format!(
-        "no frame could be tracked in {} of {n_planes} planes: {}\na plane needs one tracked frame or more\nshorten the \
-         sweep, centre the bead in its ROI, or record more frames per plane",
-        lost.len(),
-        named.join(", ")
-    )
 }

@@ -3,15 +3,18 @@
 use crate::{explain, planes};
 use tetherscope_kernels::{
     BinGeometry, KernelError, NoiseModel, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable,
-    SplineTableError,
+    SplineTableError, known_weights,
 };
 use tetherscope_plugin_api::abi::{
-    FLAG_LOW_CONTRAST, FLAG_NON_FINITE, FLAG_NOT_CONVERGED, FLAG_OUTSIDE_ZLUT, PROFILE_RADIAL,
+    FLAG_LOW_CONTRAST, FLAG_METHOD_FIRST, FLAG_NON_FINITE, FLAG_NOT_CONVERGED, FLAG_OUTSIDE_ZLUT, PROFILE_RADIAL,
 };
 use tetherscope_plugin_api::{
     Descriptor, Error, HostHandle, LookupRow, LookupRows, NamedArrays, ParamValues, Parameter, ProfileLayout, Result,
     RoiBatch, SavedTable, SavedTableView, SweepView, WorkerConfig, ZlutStrategy, ZlutWorker,
 };
+
+/// The profile differs from the table by more than the camera's noise.
+pub const FLAG_MISFIT: u32 = FLAG_METHOD_FIRST;
 
 /// The options.
 pub struct Spline {
@@ -35,7 +38,7 @@ pub fn schema() -> Vec<Parameter> {
     vec![
         Parameter::int(
             "max_iterations",
-            "Most steps of the fit. It ends by itself when a step is below 1 % of the standard error, after 3 or 4; a fit \
+            "Most steps of the fit. It ends by itself when what a step leaves is below 2 % of the standard error, after 2 or 3; a fit \
              that does not is flagged not_converged",
             defaults.max_iterations as i64,
         )
@@ -97,7 +100,8 @@ impl ZlutStrategy for Spline {
                       gives them; sigma_z is that of the fit, raised where the residual is larger than the noise. Without \
                       a known gain the noise is taken as proportional to brightness, its size from the residual. Quality \
                       is 1 / reduced chi-squared, at most 1; without a known gain the explained share of the profile's \
-                      variance.",
+                      variance. The method's own flag (bit 24): the profile fits the table nowhere well, reduced \
+                      chi-squared above 1.6.",
             source: "weighted least squares on a spline Z-LUT, after the tracking code of D. T. Kovari (2019); smoothing: \
                      Reinsch, Numer. Math. 10, 177 (1967), Craven & Wahba, Numer. Math. 31, 377 (1979)",
             licence: "MIT OR Apache-2.0",
@@ -191,7 +195,7 @@ impl SplineWorker {
     fn one(&mut self, row: LookupRow<'_, Table>) -> SplineFit {
         let fit = self
             .lookup
-            .execute(&row.table.splines, row.profile, planes::known(row.weights))
+            .execute(&row.table.splines, row.profile, known_weights(row.weights))
             .expect("the lengths were checked");
         row.fix.z_nm = fit.z_nm;
         row.fix.sigma_z_nm = fit.sigma_z_nm as f32;
@@ -203,6 +207,9 @@ impl SplineWorker {
             SplineOutcome::LowContrast => FLAG_LOW_CONTRAST,
             _ => FLAG_NON_FINITE,
         };
+        if fit.outcome == SplineOutcome::Found && fit.is_misfit() {
+            row.fix.flags |= FLAG_MISFIT;
+        }
         fit
     }
 }

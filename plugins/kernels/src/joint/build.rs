@@ -75,7 +75,8 @@ impl JointBuilder {
     /// pixels saturate at `saturation` (NaN unknown). Fails below 12 pixels and above 2048.
     pub fn new(size_px: usize, noise: NoiseModel, saturation: f64, isa: Isa) -> Result<JointBuilder, KernelError> {
         super::fit::check_size(size_px)?;
-        let n = n_coefficients(std::f64::consts::FRAC_1_SQRT_2 * size_px as f64 + REACH_PX);
+        // One more than there are pixels for, so that there are nodes on both sides of the outermost ones.
+        let n = n_coefficients(std::f64::consts::FRAC_1_SQRT_2 * size_px as f64 + REACH_PX) + 1;
         Ok(JointBuilder {
             size_px,
             noise,
@@ -128,7 +129,7 @@ impl JointBuilder {
         }
         let reach = std::f64::consts::FRAC_1_SQRT_2 * self.size_px as f64 + REACH_PX;
         let radius_px = self.planes.iter().map(|p| p.radius_px).fold(reach, f64::min);
-        let n = n_coefficients(radius_px);
+        let n = n_coefficients(radius_px) + 1;
         let mut values: Vec<f64> = self.planes.iter().flat_map(|p| p.coefficients[..n].to_vec()).collect();
         let mean_of = |b: usize| self.planes.iter().map(|p| p.variance[b]).sum::<f64>() / n_planes as f64;
         let variance: Vec<f64> = (0..n).map(mean_of).collect();

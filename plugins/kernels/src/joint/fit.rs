@@ -146,6 +146,15 @@ pub struct JointFit {
 }
 
 impl JointFit {
+    /// Reduced χ² from here on is a misfit. A ROI of 40 px has 1,600 pixels, so that chance gives 1.04 at most once in 30
+    /// times, and a template of ten frames a plane adds 0.02.
+    pub const MISFIT_CHI2: f64 = 1.3;
+
+    /// True where the image differs from the template by more than the camera's noise, all over.
+    pub fn is_misfit(&self) -> bool {
+        self.chi2 > Self::MISFIT_CHI2
+    }
+
     /// Nothing, for this reason.
     pub fn none(outcome: JointOutcome) -> JointFit {
         let nan = f64::NAN;

@@ -77,6 +77,11 @@ impl NodeMaker {
         n.saturating_sub(3) * NODES_PER_KNOT
     }
 
+    /// Radius out to which the nodes of `n` coefficients stand for what is nearest to them.
+    pub(super) fn reach_px(n: usize) -> f64 {
+        (Self::n_nodes(n).max(1) as f64 - 0.5) / f64::from(NODES_PER_PX)
+    }
+
     /// Fills `nodes` from coefficients and their slopes along z. Lengths as [`Self::n_nodes`] says.
     #[inline(always)]
     pub(super) fn fill(&self, coefficients: &[f32], slopes: &[f32], nodes: &mut [Node]) {

@@ -95,6 +95,8 @@ pub(super) struct Extent {
 
 impl JointTemplate {
     /// From coefficients per plane (`[plane][coefficient]`, counted from the mean).
+    ///
+    /// The radius ends where the nodes do: beyond the last one a pixel would read that again.
     pub(super) fn new(z_nm: Vec<f64>, values: Vec<f32>, extent: Extent) -> Result<JointTemplate, JointTemplateError> {
         let n_planes = z_nm.len();
         if n_planes < LEAST_PLANES {
@@ -112,6 +114,8 @@ impl JointTemplate {
             not_a_knot_slopes(&z_nm, &column, &mut column_slopes);
             (0..n_planes).for_each(|k| slopes[k * n + c] = column_slopes[k] as f32);
         }
+        let reach = NodeMaker::reach_px(n);
+        let extent = Extent { radius_px: extent.radius_px.min(reach), ..extent };
         Ok(JointTemplate { z_nm, n, values, slopes, extent })
     }
 

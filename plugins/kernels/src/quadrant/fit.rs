@@ -45,9 +45,11 @@ pub(super) struct Step {
     pub sigma_x_px: f64,
     pub sigma_y_px: f64,
     pub symmetry: f64,
+    pub chi2: f64,
 }
 
 /// The shift along x and y by whole lags and a parabola; None when nothing correlates.
+#[inline(always)]
 pub(super) fn lag(plan: &Plan, halves: &mut HalfProfiles) -> Option<(f64, f64)> {
     let n = halves.n_rings;
     if n < FEWEST_RINGS.max(2 * LAGS) {
@@ -59,6 +61,7 @@ pub(super) fn lag(plan: &Plan, halves: &mut HalfProfiles) -> Option<(f64, f64)> 
 }
 
 /// The line through the centre, left half mirrored, weighted and without its mean, is convolved with itself.
+#[inline(always)]
 fn lag_of(plan: &Plan, axis: &Axis, n: usize, line: &mut [f32]) -> Option<f64> {
     let mean = mean(axis, n);
     let line = &mut line[..2 * n];
@@ -87,6 +90,7 @@ fn lag_of(plan: &Plan, axis: &Axis, n: usize, line: &mut [f32]) -> Option<f64> {
 }
 
 /// Weighted mean over both halves.
+#[inline(always)]
 fn mean(axis: &Axis, n: usize) -> f32 {
     let (mut weights, mut sum) = (0.0, 0.0);
     for i in 0..n {
@@ -97,6 +101,7 @@ fn mean(axis: &Axis, n: usize) -> f32 {
 }
 
 /// Newton's step towards equal halves; None when there is no contrast to go by.
+#[inline(always)]
 pub(super) fn newton(plan: &Plan, halves: &mut HalfProfiles, levels: &Levels) -> Option<Step> {
     let n = halves.n_rings;
     if n < FEWEST_RINGS {
@@ -107,7 +112,9 @@ pub(super) fn newton(plan: &Plan, halves: &mut HalfProfiles, levels: &Levels) ->
     windows(plan, halves, used, levels.saturated);
     let x = axis_step(plan, halves, &halves.x, used)?;
     let y = axis_step(plan, halves, &halves.y, used)?;
-    let noise = pixel_noise(plan, halves, used, levels);
+    let steps = [x.step, y.step];
+    let noise = pixel_noise(plan, halves, used, steps, levels);
+    let chi2 = levels.variance.map_or(f64::NAN, |line| asymmetry(halves, used, steps, line));
     let clamp = |v: f64| v.clamp(-LONGEST_STEP_PX, LONGEST_STEP_PX);
     Some(Step {
         x_px: clamp(x.step),
@@ -115,6 +122,7 @@ pub(super) fn newton(plan: &Plan, halves: &mut HalfProfiles, levels: &Levels) ->
         sigma_x_px: x.gain * noise,
         sigma_y_px: y.gain * noise,
         symmetry: (0.5 * (symmetry(&halves.x, n) + symmetry(&halves.y, n))).clamp(0.0, 1.0),
+        chi2,
     })
 }
 
@@ -125,6 +133,7 @@ struct AxisStep {
 }
 
 /// Least squares: what shift explains how the halves differ, given the slope.
+#[inline(always)]
 fn axis_step(plan: &Plan, halves: &HalfProfiles, axis: &Axis, used: usize) -> Option<AxisStep> {
     let (mut force, mut curvature, mut gain) = (0.0f64, 0.0f64, 0.0f64);
     // Influence of a ring, times the deviation of its noise.
@@ -150,8 +159,9 @@ fn axis_step(plan: &Plan, halves: &HalfProfiles, axis: &Axis, used: usize) -> Op
 ///
 /// Where the halves differ by more than the camera's noise, interpolation does it. Part of that averages out in
 /// the centre: the geometric mean of both gives errors over standard errors of 1 (simulated at 10^3 to 10^5 electrons).
-fn pixel_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, levels: &Levels) -> f64 {
-    let seen = seen_noise(plan, halves, used, levels);
+#[inline(always)]
+fn pixel_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, steps: [f64; 2], levels: &Levels) -> f64 {
+    let seen = seen_noise(plan, halves, used, steps, levels);
     match levels.variance {
         Some(line) => {
             let noise = camera_noise(halves, used, line);
@@ -161,7 +171,24 @@ fn pixel_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, levels: &Lev
     }
 }
 
+/// Mean square of what the steps leave of the differences of opposite halves, over the camera's noise of that ring.
+#[inline(always)]
+fn asymmetry(halves: &HalfProfiles, used: usize, steps: [f64; 2], [per_level, constant]: [f32; 2]) -> f64 {
+    let (mut sum, mut weights) = (0.0f64, 0.0f64);
+    for (axis, step) in [&halves.x, &halves.y].into_iter().zip(steps) {
+        for i in 0..used {
+            let left = left_over(halves, axis, i, step);
+            let mean = 0.5 * (axis.plus[i] + axis.minus[i]);
+            let variance = axis.variance[i] * (per_level * mean.max(0.0) + constant);
+            sum += f64::from(halves.window[i] * left * left / variance);
+            weights += f64::from(halves.window[i]);
+        }
+    }
+    sum / weights
+}
+
 /// The camera's noise, averaged over the rings by their share in the centre.
+#[inline(always)]
 fn camera_noise(halves: &HalfProfiles, used: usize, [per_level, constant]: [f32; 2]) -> f64 {
     let (mut sum, mut weights) = (0.0f64, 0.0f64);
     for axis in [&halves.x, &halves.y] {
@@ -176,14 +203,21 @@ fn camera_noise(halves: &HalfProfiles, used: usize, [per_level, constant]: [f32;
     (sum / weights).sqrt()
 }
 
+/// How opposite halves of a ring differ, without what a step explains of it.
+#[inline(always)]
+fn left_over(halves: &HalfProfiles, axis: &Axis, i: usize, step: f64) -> f32 {
+    axis.plus[i] - axis.minus[i] + 2.0 * step as f32 * axis.lever[i] * halves.slope[i]
+}
+
 /// The noise by which opposite halves differ. The median over the rings: some of them hold a sharp edge, and differ by what
 /// interpolation does to it.
-fn seen_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, levels: &Levels) -> f64 {
+#[inline(always)]
+fn seen_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, steps: [f64; 2], levels: &Levels) -> f64 {
     let mut n = 0;
-    for axis in [&halves.x, &halves.y] {
+    for (axis, step) in [&halves.x, &halves.y].into_iter().zip(steps) {
         for i in 0..used {
             if halves.window[i] > 0.0 && plan.rings[i].radius_px > NOISE_FROM_PX {
-                let difference = axis.plus[i] - axis.minus[i];
+                let difference = left_over(halves, axis, i, step);
                 halves.line[n] = difference * difference / axis.variance[i];
                 n += 1;
             }
@@ -201,6 +235,7 @@ fn seen_noise(plan: &Plan, halves: &mut HalfProfiles, used: usize, levels: &Leve
 /// The slope is a least-squares one over five rings: little noise, and a little flat. The square pairs it with an exact
 /// one of the opposite half, whose noise is independent: so noise does not add to it, and flatness enters once, as it does
 /// in the force. Both axes see the same bead.
+#[inline(always)]
 fn slopes(plan: &Plan, halves: &mut HalfProfiles, used: usize) {
     let scale = 1.0 / plan.step_px as f32;
     halves.slope[..used].fill(0.0);
@@ -236,6 +271,7 @@ fn exact_slope(v: [f32; 5]) -> f32 {
 }
 
 /// How much each ring counts: less near the centre, not at all where it is saturated.
+#[inline(always)]
 fn windows(plan: &Plan, halves: &mut HalfProfiles, used: usize, saturated: f32) {
     for (window, ring) in halves.window[..used].iter_mut().zip(&plan.rings) {
         *window = ring.window;
@@ -250,6 +286,7 @@ fn windows(plan: &Plan, halves: &mut HalfProfiles, used: usize, saturated: f32) 
 }
 
 /// Correlation of the two halves, both counted from their common mean.
+#[inline(always)]
 fn symmetry(axis: &Axis, n: usize) -> f64 {
     let mean = mean(axis, n);
     let (mut product, mut square) = (0.0f32, 0.0f32);

@@ -56,6 +56,7 @@ impl CoarsePlanes {
 
     /// Means of the groups without their common mean, into `groups`, and their norm. Bins without a number or without
     /// pixels do not count; a group without any is 0.
+    #[inline(always)]
     fn centred_groups(&self, profile: &[f64], pixels: &[f64], groups: &mut [f32]) -> f32 {
         for ((to, bins), pixels) in groups.iter_mut().zip(profile.chunks(self.group)).zip(pixels.chunks(self.group)) {
             let (mut sum, mut n) = (0.0, 0.0);
@@ -82,6 +83,7 @@ impl CoarsePlanes {
     }
 
     /// The first plane with the highest correlation; None for a profile that is flat or without numbers.
+    #[inline(always)]
     pub(super) fn best_plane(&self, profile: &[f64], pixels: &[f64], groups: &mut [f32]) -> Option<usize> {
         let norm = self.centred_groups(profile, pixels, groups);
         if !(norm.is_finite() && norm > 0.0) {

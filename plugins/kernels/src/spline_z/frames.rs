@@ -1,4 +1,4 @@
-//! Frames of one plane into one profile: a weighted mean, and how sure it is.
+//! Frames of one plane into one profile: a weighted mean, and how sure it is. For every strategy that looks profiles up.
 
 /// Weighted mean of the finite values, and the variance of that mean from their scatter; NaN without, or with fewer than
 /// two values.
@@ -13,6 +13,28 @@ pub fn mean_and_variance(values: impl Iterator<Item = (f64, f64)> + Clone) -> (f
     // The variance of a frame's bin goes as 1 / w, so that of the mean as 1 / Σw.
     let squares: f64 = finite.map(|(v, w)| w * (v - mean).powi(2)).sum();
     (mean, squares / (n - 1.0) / sum)
+}
+
+/// Appends the mean of profiles, bin by bin, and its variance ([`mean_and_variance`]). Each comes with its weights in
+/// pixels, or with none (see [`known_weights`]): then its bins weigh alike. Bins without a number do not count.
+pub fn append_mean_profile(
+    n_bins: usize,
+    frames: &[(&[f64], &[f32])],
+    profiles: &mut Vec<f64>,
+    variance: &mut Vec<f64>,
+) {
+    for bin in 0..n_bins {
+        let weight = |weights: &[f32]| weights.get(bin).map_or(1.0, |&w| f64::from(w));
+        let (mean, of_mean) =
+            mean_and_variance(frames.iter().map(|(profile, weights)| (profile[bin], weight(weights))));
+        profiles.push(mean);
+        variance.push(of_mean);
+    }
+}
+
+/// The weights of a row; empty for a tracker that wrote none, whose rows come as they were prepared: all NaN.
+pub fn known_weights(weights: &[f32]) -> &[f32] {
+    if weights.iter().all(|w| w.is_nan()) { &[] } else { weights }
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 use super::cubic::{Hermite, interval_of};
 use super::table::{LANES, SplineTable};
 use crate::error::KernelError;
+use crate::isa::{Supported, Vectorised};
 use crate::noise_model::NoiseModel;
 
 /// Of a bin's spline beyond the last planes, as a share of the last interval: a fit may pass there, not end there.
 const OVERHANG: f64 = 0.5;
-/// A step below this share of z's standard error ends the fit.
-const SETTLED: f64 = 0.01;
+/// A step ends the fit that leaves less than this share of z's standard error: about its square over the length at which
+/// the profile bends, a quarter of a fringe.
+const SETTLED: f64 = 0.02;
+const BEND_NM: f64 = 150.0;
 /// A step below this ends it too, where there is no noise.
 const SETTLED_NM: f64 = 1e-3;
 /// Fewest bins of a fit: three parameters and something left over.
@@ -69,6 +72,14 @@ pub struct SplineFit {
 }
 
 impl SplineFit {
+    /// Reduced χ² from here on is a misfit. A ROI of 40 px has 110 bins, so that chance gives 1.6 once in 100,000 times.
+    pub const MISFIT_CHI2: f64 = 1.6;
+
+    /// True where the profile differs from the table by more than the camera's noise.
+    pub fn is_misfit(&self) -> bool {
+        self.chi2 > Self::MISFIT_CHI2
+    }
+
     fn none(outcome: SplineOutcome) -> SplineFit {
         let nan = f64::NAN;
         SplineFit {
@@ -146,6 +157,11 @@ impl SplineLookup {
                 return Err(KernelError::BinMismatch { n_bins_profile: n, n_bins_zlut: self.n_bins });
             }
         }
+        Ok(Supported::best().run(Approach { lookup: self, table, profile, weights, max_iterations }))
+    }
+
+    #[inline(always)]
+    fn go(&mut self, table: &SplineTable, profile: &[f64], weights: &[f32], max_iterations: usize) -> SplineFit {
         let mut n_used = 0;
         for b in 0..self.n_bins {
             let pixels = if weights.is_empty() { table.areas[b] } else { f64::from(weights[b]) };
@@ -155,15 +171,16 @@ impl SplineLookup {
             n_used += usize::from(used);
         }
         if n_used < LEAST_BINS {
-            return Ok(SplineFit::none(SplineOutcome::NoProfile));
+            return SplineFit::none(SplineOutcome::NoProfile);
         }
         let (data, pixels) = (&self.data[..self.n_bins], &self.pixels[..self.n_bins]);
         match table.coarse.best_plane(data, pixels, &mut self.groups[..table.coarse.n_groups()]) {
-            None => Ok(SplineFit::none(SplineOutcome::LowContrast)),
-            Some(plane) => Ok(self.fit(table, table.z_nm[plane], max_iterations)),
+            None => SplineFit::none(SplineOutcome::LowContrast),
+            Some(plane) => self.fit(table, table.z_nm[plane], max_iterations),
         }
     }
 
+    #[inline(always)]
     fn fit(&self, table: &SplineTable, start_nm: f64, max_iterations: usize) -> SplineFit {
         let z_nm = &table.z_nm;
         let last = z_nm.len() - 1;
@@ -176,9 +193,15 @@ impl SplineLookup {
         for i in 1..=max_iterations {
             let (hermite, ends) = table.piece(z);
             let variance = brightness.map(|(gain, offset): (f64, f64)| {
-                (gain * line.slope, (offset - line.offset_adu) * line.slope, line.floor)
+                let table = if self.noise.is_known() { gain * gain } else { 0.0 };
+                Variance {
+                    rise: gain * line.slope,
+                    base: (offset - line.offset_adu) * line.slope,
+                    floor: line.floor,
+                    table,
+                }
             });
-            let sums = Sums::over(&self.data, &self.pixels, &hermite, ends, variance);
+            let sums = Sums::over(&self.data, &self.pixels, &table.noise, &hermite, ends, variance);
             let Some(step) = sums.solve() else {
                 fit.outcome =
                     if sums.n_bins < LEAST_BINS as f64 { SplineOutcome::NoProfile } else { SplineOutcome::LowContrast };
@@ -206,7 +229,8 @@ impl SplineLookup {
                 n_iterations: i,
                 outcome: SplineOutcome::NotConverged,
             };
-            let settled = (next - z).abs() <= (SETTLED * fit.sigma_z_nm).max(SETTLED_NM);
+            let moved = (next - z).abs();
+            let settled = moved <= SETTLED_NM || moved * moved <= SETTLED * BEND_NM * fit.sigma_z_nm;
             z = next;
             if settled && !first {
                 fit.outcome = if !(z_nm[0]..=z_nm[last]).contains(&z) {
@@ -223,10 +247,39 @@ impl SplineLookup {
     }
 }
 
+struct Approach<'a> {
+    lookup: &'a mut SplineLookup,
+    table: &'a SplineTable,
+    profile: &'a [f64],
+    weights: &'a [f32],
+    max_iterations: usize,
+}
+
+impl Vectorised for Approach<'_> {
+    type Output = SplineFit;
+
+    #[inline(always)]
+    fn run(self) -> SplineFit {
+        self.lookup.go(self.table, self.profile, self.weights, self.max_iterations)
+    }
+}
+
 /// From one plane to the next, at `z`: the longest step of a fit.
 fn plane_step(knots: &[f64], z: f64) -> f64 {
     let k = interval_of(knots, z);
     knots[k + 1] - knots[k]
+}
+
+/// What a pixel's variance is made of.
+#[derive(Clone, Copy)]
+struct Variance {
+    /// Per value of the spline.
+    rise: f64,
+    /// Added to that; both together not below 0.
+    base: f64,
+    floor: f64,
+    /// Share of the table's variance that counts, per bin and not per pixel.
+    table: f64,
 }
 
 /// Weighted sums of a profile p against value s and slope d of the splines.
@@ -258,19 +311,22 @@ struct Step {
 }
 
 impl Sums {
-    /// `variance`: per pixel, `(per value of the spline, constant, floor)`; without, 1.
+    /// `noise` is the variance of the table. Without a `variance` that of a pixel is 1.
     #[inline(always)]
     fn over(
         data: &[f64],
         pixels: &[f64],
+        noise: &[f64],
         hermite: &Hermite,
         ends: [&[f64]; 4],
-        variance: Option<(f64, f64, f64)>,
+        variance: Option<Variance>,
     ) -> Sums {
-        let (rise, base, floor) = variance.unwrap_or((0.0, 0.0, 1.0));
+        let plain = Variance { rise: 0.0, base: 0.0, floor: 1.0, table: 0.0 };
+        let Variance { rise, base, floor, table } = variance.unwrap_or(plain);
         let mut acc = [[0.0f64; LANES]; 11];
         let n = data.len() / LANES;
         let (data, pixels) = (data.as_chunks::<LANES>().0, pixels.as_chunks::<LANES>().0);
+        let noise = noise.as_chunks::<LANES>().0;
         let [a, b, c, e] = ends.map(|row| row.as_chunks::<LANES>().0);
         for i in 0..n {
             for l in 0..LANES {
@@ -281,7 +337,7 @@ impl Sums {
                 let d = if there { d } else { 0.0 };
                 let m = if there { pixels[i][l] } else { 0.0 };
                 let p = data[i][l];
-                let w = m / ((rise * s + base).max(0.0) + floor);
+                let w = m / ((rise * s + base).max(0.0) + floor + m * table * noise[i][l]);
                 let (ws, wd, wp) = (w * s, w * d, w * p);
                 let terms =
                     [if m > 0.0 { 1.0 } else { 0.0 }, w, ws, wd, wp, ws * s, ws * d, wd * d, ws * p, wd * p, wp * p];

@@ -43,12 +43,14 @@ impl Smoother {
     }
 
     /// Smooths the columns of `values` (`[knot][column]`, `n_columns` of them) in place. `variance` is that of the values
-    /// of each column; a column whose variance is not a number above 0 stays as it is.
-    pub(crate) fn smooth(&self, values: &mut [f64], n_columns: usize, variance: &[f64]) {
+    /// of each column; a column whose variance is not a number above 0 stays as it is. Comes back with the share of the
+    /// variance that is left in each.
+    pub(crate) fn smooth(&self, values: &mut [f64], n_columns: usize, variance: &[f64]) -> Vec<f64> {
         let n = self.steps.len() + 1;
         assert!(values.len() == n * n_columns && variance.len() == n_columns, "{} values", values.len());
+        let mut left = vec![1.0; n_columns];
         if self.strengths.is_empty() {
-            return;
+            return left;
         }
         let usable = |c: usize| variance[c].is_finite() && variance[c] > 0.0;
         let (mut column, mut gamma) = (vec![0.0; n], vec![0.0; n - 2]);
@@ -71,8 +73,10 @@ impl Smoother {
                 (0..n).for_each(|i| column[i] = values[i * n_columns + c]);
                 strength.smooth(&self.steps, &mut column, &mut gamma);
                 (0..n).for_each(|i| values[i * n_columns + c] = column[i]);
+                left[c] = strength.freedom / n as f64;
             }
         }
+        left
     }
 }
 

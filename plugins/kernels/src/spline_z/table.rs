@@ -9,6 +9,9 @@ use super::smoother::Smoother;
 /// Numbers handled side by side; rows of a table are padded to a multiple of it.
 pub(super) const LANES: usize = 4;
 
+/// Most focus values that a message names.
+const MAX_NAMED: usize = 6;
+
 /// Fewest planes in which a bin must have a number to take part.
 const LEAST_PLANES_OF_A_BIN: usize = 4;
 
@@ -83,6 +86,13 @@ pub enum SplineTableError {
         /// Bins that could be used.
         n_usable: usize,
     },
+    /// There are planes in which no frame of the sweep was tracked.
+    LostPlanes {
+        /// Their focus positions.
+        lost_nm: Vec<f64>,
+        /// Planes of the sweep.
+        n_planes: usize,
+    },
 }
 
 impl fmt::Display for SplineTableError {
@@ -92,6 +102,19 @@ impl fmt::Display for SplineTableError {
                 f,
                 "the Z-LUT has {n_planes} planes of {n_bins} bins\na spline needs 4 planes, a fit 4 bins\nrecord more focus positions"
             ),
+            Self::LostPlanes { lost_nm, n_planes } => {
+                let mut named: Vec<String> = lost_nm.iter().take(MAX_NAMED).map(|z| format!("{z} nm")).collect();
+                if lost_nm.len() > MAX_NAMED {
+                    named.push(format!("{} more", lost_nm.len() - MAX_NAMED));
+                }
+                write!(
+                    f,
+                    "no frame could be tracked in {} of {n_planes} planes: {}\na plane needs one tracked frame or \
+                     more\nshorten the sweep, centre the bead in its ROI, or record more frames per plane",
+                    lost_nm.len(),
+                    named.join(", ")
+                )
+            }
             Self::WrongLength { n_given, n_needed } => write!(
                 f,
                 "the Z-LUT has {n_given} values\nits planes and bins need {n_needed}\nrecord the Z-LUT again, or load another file"
@@ -126,6 +149,8 @@ pub struct SplineTable {
     pub(super) slopes: Vec<f64>,
     /// Pixels per bin that stand in where a profile comes without.
     pub(super) areas: Vec<f64>,
+    /// Variance of the splines from the scatter of the sweep, per bin, ADU²; 0 where nothing is known.
+    pub(super) noise: Vec<f64>,
     pub(super) mean_adu: f64,
     pub(super) coarse: CoarsePlanes,
 }
@@ -162,7 +187,7 @@ impl SplineTable {
             return Err(SplineTableError::InfiniteValue { plane: i / n_bins, bin: i % n_bins });
         }
         let mut smooth = profiles.to_vec();
-        smooth_bins(z_nm, &mut smooth, variance, n_bins);
+        let mut noise = smooth_bins(z_nm, &mut smooth, variance, n_bins);
         let n_padded = n_bins.next_multiple_of(LANES);
         let mut values = vec![f64::NAN; n_planes * n_padded];
         let mut slopes = values.clone();
@@ -182,6 +207,7 @@ impl SplineTable {
         let finite: Vec<f64> = smooth.iter().copied().filter(|v| v.is_finite()).collect();
         let mut areas: Vec<f64> = (0..n_bins).map(|b| geometry.area(b)).collect();
         areas.resize(n_padded, 0.0);
+        noise.resize(n_padded, 0.0);
         Ok(SplineTable {
             z_nm: z_nm.to_vec(),
             n_bins,
@@ -189,6 +215,7 @@ impl SplineTable {
             values,
             slopes,
             areas,
+            noise,
             mean_adu: finite.iter().sum::<f64>() / finite.len() as f64,
             coarse: CoarsePlanes::new(&smooth, n_bins, geometry),
         })
@@ -224,10 +251,11 @@ impl SplineTable {
 }
 
 /// Smooths every bin along z in place, by the mean of its variances. Bins with gaps are smoothed one by one over the
-/// planes that they have.
-fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usize) {
+/// planes that they have. The variance of what is left, per bin; 0 where nothing is known.
+fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usize) -> Vec<f64> {
+    let mut noise = vec![0.0; n_bins];
     if variance.is_empty() {
-        return;
+        return noise;
     }
     let n_planes = z_nm.len();
     let column = |of: &[f64], b: usize| -> Vec<f64> { (0..n_planes).map(|k| of[k * n_bins + b]).collect() };
@@ -240,7 +268,9 @@ fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usi
     let mut values: Vec<f64> =
         (0..n_planes).flat_map(|k| whole.iter().map(move |&b| (k, b))).map(|(k, b)| profiles[k * n_bins + b]).collect();
     let variances: Vec<f64> = whole.iter().map(|&b| mean_variance(b)).collect();
-    Smoother::new(z_nm).smooth(&mut values, whole.len(), &variances);
+    let left = Smoother::new(z_nm).smooth(&mut values, whole.len(), &variances);
+    let known = |variance: f64| if variance.is_finite() { variance } else { 0.0 };
+    whole.iter().enumerate().for_each(|(i, &b)| noise[b] = left[i] * known(variances[i]));
     for (i, value) in values.into_iter().enumerate() {
         profiles[i / whole.len() * n_bins + whole[i % whole.len()]] = value;
     }
@@ -251,9 +281,11 @@ fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usi
         }
         let knots: Vec<f64> = planes.iter().map(|&k| z_nm[k]).collect();
         let mut values: Vec<f64> = planes.iter().map(|&k| profiles[k * n_bins + b]).collect();
-        Smoother::new(&knots).smooth(&mut values, 1, &[mean_variance(b)]);
+        let left = Smoother::new(&knots).smooth(&mut values, 1, &[mean_variance(b)]);
+        noise[b] = left[0] * known(mean_variance(b));
         planes.iter().zip(values).for_each(|(&k, v)| profiles[k * n_bins + b] = v);
     }
+    noise
 }
 
 /// Values and slopes of one bin at all planes; a gap of one plane is filled, longer ones and the ends stay NaN. None with
