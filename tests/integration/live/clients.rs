@@ -129,3 +129,51 @@ fn an_engine_that_ends_stops_its_camera_finishes_its_recording_and_answers_every
     assert_eq!(recording.condition(), tetherscope_files::Condition::Finished);
     assert!(!rows_of(&made, "main").is_empty());
 }
+
+#[test]
+fn a_window_that_stalls_misses_events_and_costs_no_frame() {
+    let rig = Rig::lossless();
+    rig.open(&[("n_frames", "3000")]);
+    rig.track_with("tracker.quadrant", &[]);
+    rig.add(&[(10, 10)]);
+    let folder = crate::harness::scratch("live-stalled");
+    let made = rig.record(folder.path(), "run");
+    // It holds what it looked at last, and hears nothing.
+    let window = rig.engine.client("window");
+    let (_picture, _snapshot) = (window.picture(), window.snapshot());
+    rig.ask(CameraCommand::Start);
+    // More than is kept for clients that look later.
+    let mut last = None;
+    for i in 0..11_000 {
+        last = Some(rig.client.send(Command::Recording(RecordingCommand::Note { text: i.to_string() })));
+    }
+    assert!(rig.client.reply_to(last.unwrap(), PATIENCE).unwrap().result.is_ok());
+    let ended = rig.wait_for("the end of the data", |s| s.camera.state == CameraState::Open);
+    rig.ask(RecordingCommand::Stop);
+    assert_eq!(ended.ledger.unexplained, 0);
+    assert!(ended.ledger.stages.iter().all(|s| s.dropped.iter().all(|d| d.count == 0)), "{:?}", ended.ledger);
+    assert_eq!(rows_of(&made, "main").len(), 3000);
+    // Awake again, it hears the newest events and sees all from one snapshot.
+    let mut heard = Vec::new();
+    while let Some(message) = window.next_message(Duration::ZERO) {
+        heard.extend(if let Message::Event(e) = message { Some(e.number) } else { None });
+    }
+    assert!(heard.len() > 9_000 && heard[0] > 0 && heard.is_sorted(), "{} events from {}", heard.len(), heard[0]);
+    assert_eq!(window.snapshot().beads.len(), 1);
+}
+
+#[test]
+fn a_search_for_beads_is_ended_by_who_asked_for_it_and_by_nobody_else() {
+    let rig = Rig::live();
+    rig.open(&[]);
+    rig.ask(CameraCommand::Start);
+    let finder = choice("finder.fixture.crash", &[("fault", "wait")]);
+    let asked = rig.client.send(Command::Beads(BeadsCommand::Find { finder, seed: None }));
+    let other = rig.engine.client("other");
+    other.ask(Command::Beads(BeadsCommand::CancelFind), PATIENCE).unwrap();
+    rig.wait_for_frames(20);
+    assert!(rig.client.reply_to(asked, Duration::ZERO).is_none(), "it goes on");
+    rig.ask(BeadsCommand::CancelFind);
+    let reply = rig.client.reply_to(asked, PATIENCE).expect("it has ended");
+    assert_eq!(reply.result.unwrap_err().kind, RefusalKind::Cancelled);
+}

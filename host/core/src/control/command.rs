@@ -145,6 +145,8 @@ pub enum BeadsCommand {
         /// Top-left pixel of an example, of the ROIs' size.
         seed: Option<NewRoi>,
     },
+    /// Ends the searches for beads that this client asked for; their replies are refusals of kind cancelled.
+    CancelFind,
 }
 
 /// What is done with the frames of a running camera.

@@ -432,6 +432,7 @@ fn is_urgent(command: &Command) -> bool {
         Command::Stages(StageCommand::StopAll | StageCommand::Disarm)
             | Command::Engine(EngineCommand::Acknowledge { .. } | EngineCommand::Shutdown)
             | Command::Tracking(TrackingCommand::CancelQuestion { .. })
+            | Command::Beads(BeadsCommand::CancelFind)
     )
 }
 
@@ -441,7 +442,7 @@ fn changes_something(command: &Command) -> bool {
         command,
         Command::Engine(_)
             | Command::Camera(CameraCommand::Refresh)
-            | Command::Beads(BeadsCommand::Find { .. })
+            | Command::Beads(BeadsCommand::Find { .. } | BeadsCommand::CancelFind)
             | Command::Tracking(
                 TrackingCommand::AskProfileLength
                     | TrackingCommand::AskProfile { .. }

@@ -3,8 +3,8 @@
 use super::{Asker, Control, Outcome};
 use crate::RunError;
 use crate::control::{
-    Answer, BeadRole, BeadView, BeadsCommand, FoundBead, MethodChoice, NewRoi, Picture, PicturePixels, Refusal,
-    RefusalKind,
+    Answer, BeadRole, BeadView, BeadsCommand, ClientId, FoundBead, MethodChoice, NewRoi, Picture, PicturePixels,
+    Refusal, RefusalKind, RequestId,
 };
 use crate::engine::display::picture;
 use crate::engine::history::Newest;
@@ -38,11 +38,13 @@ pub(crate) struct Beads {
     roi_size_px: u32,
     beads: BTreeMap<u32, Bead>,
     next: u32,
+    /// Finders that look now, and who asked.
+    searches: Vec<((ClientId, RequestId), CancelToken)>,
 }
 
 impl Beads {
     pub(crate) fn new(roi_size_px: u32) -> Self {
-        Self { roi_size_px, beads: BTreeMap::new(), next: 0 }
+        Self { roi_size_px, beads: BTreeMap::new(), next: 0, searches: Vec::new() }
     }
 
     pub(crate) fn roi_size_px(&self) -> u32 {
@@ -178,6 +180,10 @@ impl Control {
                 Ok(Outcome::Done(Answer::Done { from_frame: self.frame_now() }))
             }
             BeadsCommand::Find { finder, seed } => self.find(asker, &finder, seed),
+            BeadsCommand::CancelFind => {
+                self.beads.searches.iter().filter(|(a, _)| a.0 == asker.client).for_each(|(_, token)| token.cancel());
+                Ok(Outcome::Done(Answer::Done { from_frame: None }))
+            }
         }
     }
 
@@ -337,10 +343,12 @@ impl Control {
         let size_px = self.beads.roi_size_px;
         let seed = seed.map(|s| Rect { x_px: s.x_px, y_px: s.y_px, w_px: size_px, h_px: size_px });
         let (asker, inputs) = (asker.clone(), self.inputs.clone());
+        let (number, cancel) = ((asker.client, asker.request), CancelToken::new());
+        let kept = cancel.clone();
         let work = move || {
             let found = next_picture(&ring).and_then(|image| {
                 let finder = BeadFinder::create(&component, &params)?;
-                let hits = find_beads(&finder, &image, seed, &CancelToken::new(), |_| {})?;
+                let hits = find_beads(&finder, &image, seed, &cancel, |_| {})?;
                 let rois = rois_round(&hits, size_px, &image);
                 let bead = |(hit, roi): (&tetherscope_loader::Hit, &Option<Roi>)| FoundBead {
                     x_px: hit.x_px,
@@ -353,11 +361,16 @@ impl Control {
             });
             let answer = found.map(Answer::Found).map_err(Refusal::from);
             // Without an engine nobody waits for the answer.
-            let _ = inputs.send(crate::engine::Input::Beside(Box::new(move |control| control.reply(&asker, answer))));
+            let _ = inputs.send(crate::engine::Input::Beside(Box::new(move |control| {
+                control.beads.searches.retain(|(n, _)| *n != number);
+                control.reply(&asker, answer);
+            })));
         };
         std::thread::Builder::new().name("find".into()).spawn(work).map_err(|e| {
             Refusal::new(RefusalKind::Device, "cannot find beads", format!("a thread: {e}"), "close other programs")
         })?;
+        // Its end comes through the inputs, so it can't be there before this.
+        self.beads.searches.push((number, kept));
         Ok(Outcome::Later)
     }
 }

@@ -106,3 +106,25 @@ fn a_bead_that_is_lost_is_counted_until_it_is_found() {
     history.forget(|bead| bead == 3);
     assert!(history.newest().is_empty());
 }
+
+/// Measures, and asserts nothing: `cargo test --release -p tetherscope-core ten_beads -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn traces_of_ten_beads_with_a_million_rows_each() {
+    let history = History::new(20_000_000);
+    for frame in 0..1_000_000 {
+        let rows: Vec<Row> = (0..10).map(|bead| row(frame, bead, x_of(frame) + f64::from(bead))).collect();
+        history.push(&rows, |f| f as i64 * 10_000_000);
+    }
+    let end = 1_000_000 * 10_000_000;
+    for (what, minus, from) in [
+        ("all of it", None, 0),
+        ("the last 30 s", None, end - 30_000_000_000),
+        ("all of it, minus a reference", Some(9), 0),
+        ("the last 30 s, minus a reference", Some(9), end - 30_000_000_000),
+    ] {
+        let began = std::time::Instant::now();
+        let n: usize = (0..9).map(|bead| history.trace(&query(bead, minus, from, end, 1300)).columns.len()).sum();
+        println!("{what}: {:.2} ms for 9 beads, {n} columns", began.elapsed().as_secs_f64() * 1e3);
+    }
+}
