@@ -5,6 +5,7 @@
 mod basics;
 mod clients;
 mod faults;
+mod forms;
 mod life;
 mod members;
 mod modes;
