@@ -55,7 +55,11 @@ impl Gui {
         let (preferences, mut told) =
             if self.screenshots.is_none() { Preferences::of_user() } else { Default::default() };
         let rig = match (&self.config, preferences.rig()) {
-            (Some(path), _) => Some(RigFile::usable(Some(path), &registry)?),
+            (Some(path), _) => {
+                // Folders of the rig are shown, and its file is remembered for a start from elsewhere.
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                Some(RigFile::usable(Some(&path), &registry)?)
+            }
             (None, Some(last)) if self.nm_per_px.is_none() => match RigFile::usable(Some(last), &registry) {
                 Ok(rig) => Some(rig),
                 // It may have gone since: the window opens all the same, and says so.

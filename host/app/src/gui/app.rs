@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) told: Vec<String>,
     /// Where all that is to be read is written.
     pub(crate) texts: Option<PathBuf>,
+    /// Look how full the disk is.
+    pub(crate) watch_disk: bool,
 }
 
 impl Session {
@@ -67,6 +69,7 @@ impl Session {
             rig: None,
             told: Vec::new(),
             texts: None,
+            watch_disk: true,
         }
     }
 }
@@ -91,9 +94,11 @@ pub(crate) struct App {
     screen: Screen,
     /// The screen Live.
     pub(crate) live: live::State,
-    zlut: zlut::State,
+    /// The screen Z-LUT.
+    pub(crate) zlut: zlut::State,
     recordings: recordings::State,
     plugins: plugins::State,
+    settings: settings::State,
     /// What the user was told.
     pub(crate) notices: Notices,
     /// The last failure of each method.
@@ -105,7 +110,7 @@ pub(crate) struct App {
     ending: bool,
     /// What was heard is still to be taken; until then nothing more is sent.
     busy: Arc<AtomicBool>,
-    disk: disk::Disk,
+    disk: Option<disk::Disk>,
     texts: Option<Texts>,
 }
 
@@ -157,7 +162,7 @@ impl App {
     pub(crate) fn new(session: Session) -> (Self, Task<Message>) {
         let snapshot = session.link.snapshot();
         let zero_utc_ns = snapshot.time_utc_ns;
-        let disk = disk::Disk::watch(&session.preferences.folder);
+        let disk = session.watch_disk.then(|| disk::Disk::watch(&session.preferences.folder));
         let mut app = Self {
             live: live::State::new(session.link.clone(), zero_utc_ns),
             link: session.link,
@@ -170,6 +175,7 @@ impl App {
             zlut: zlut::State::default(),
             recordings: recordings::State::default(),
             plugins: plugins::State::default(),
+            settings: settings::State::default(),
             notices: Notices::default(),
             crashes: BTreeMap::new(),
             asked: HashMap::new(),
@@ -189,7 +195,7 @@ impl App {
             None if session.open_last => app.open_last(),
             None => {}
         }
-        let look = app.look(true);
+        let look = app.look();
         let hear = hear::start(app.link.clone(), app.busy.clone());
         (app, Task::batch([look, hear]))
     }
@@ -226,9 +232,8 @@ impl App {
         Task::batch(tasks)
     }
 
-    /// Takes the newest snapshot over. Screens that ask the engine again and again do so when it is `due`, not with every
-    /// reply, which would have them ask as fast as it answers.
-    fn look(&mut self, due: bool) -> Task<Message> {
+    /// Takes the newest snapshot over.
+    fn look(&mut self) -> Task<Message> {
         self.snapshot = self.link.snapshot();
         self.notices.pass(Instant::now());
         let context = Context {
@@ -238,12 +243,14 @@ impl App {
             scale: self.window_scale * self.preferences.zoom,
             period: Duration::from_secs_f64(1.0 / f64::from(self.preferences.pictures_per_s.max(1))),
         };
-        let acts = self.live.refresh(context, due);
+        let acts = self.live.refresh(context);
         self.remember_methods();
-        self.disk.look_at(self.recordings.folder(&self.preferences));
+        if let Some(disk) = &self.disk {
+            disk.look_at(self.recordings.folder(&self.preferences));
+        }
         let acts = self.act(acts, Message::Live);
         match &self.texts {
-            Some(_) if due => Task::batch([acts, texts::look().map(Message::Seen)]),
+            Some(_) => Task::batch([acts, texts::look().map(Message::Seen)]),
             _ => acts,
         }
     }
@@ -283,7 +290,7 @@ impl App {
             period: Duration::from_secs_f64(1.0 / f64::from(self.preferences.pictures_per_s.max(1))),
         };
         match message {
-            Message::Look => return self.look(true),
+            Message::Look => return self.look(),
             Message::Heard(heard) => return self.hear(&heard),
             Message::Go(screen) => self.screen = screen,
             Message::Live(live::Message::Table(BeadsMessage::Clicked(bead))) if self.modifiers.command() => {
@@ -306,8 +313,9 @@ impl App {
                 return self.act(act.into_iter().collect(), Message::Plugins);
             }
             Message::Settings(message) => {
-                settings::update(&mut self.preferences, message);
+                let task = self.settings.update(&mut self.preferences, message);
                 self.keep_preferences();
+                return task.map_or_else(Task::none, |t| t.map(Message::Settings));
             }
             Message::Notices(message) => self.notices.update(&message),
             Message::Acknowledge(warning) => {

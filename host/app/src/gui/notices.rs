@@ -7,7 +7,7 @@ use iced::{Alignment, Element, Length};
 use std::time::{Duration, Instant};
 
 /// News goes after this long.
-const NEWS: Duration = Duration::from_secs(6);
+const NEWS: Duration = Duration::from_secs(10);
 /// Most that are shown at once.
 const MOST: usize = 5;
 

@@ -20,7 +20,7 @@ use tetherscope_core::control::{
 use tetherscope_core::loader::Registry;
 
 const SIZE: Size = Size::new(1280.0, 800.0);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn choice(method: &str, parameters: &[(&str, &str)]) -> MethodChoice {
     let parameters: ParameterText = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -33,7 +33,8 @@ pub(crate) fn make(link: &Arc<Client>, registry: &Arc<Registry>, folder: &Path) 
         RunError::refused(format!("cannot write into {}", folder.display()), e.to_string(), "choose another folder")
     })?;
     let scratch = tempfile_folder()?;
-    prepare(link)?;
+    let zlut = scratch.join("example.zlut");
+    prepare(link, &zlut)?;
     let mut easel = Easel::new()
         .ok_or_else(|| RunError::refused("cannot draw", "the renderer on the CPU could not be made", "report this"))?;
     let preferences = Preferences { folder: scratch, ..Preferences::default() };
@@ -48,15 +49,19 @@ pub(crate) fn make(link: &Arc<Client>, registry: &Arc<Registry>, folder: &Path) 
         rig: None,
         told: Vec::new(),
         texts: None,
+        watch_disk: true,
     };
     let (mut app, _) = App::new(session);
+    app.zlut.look_into(zlut);
     let second = link.snapshot().beads.iter().map(|b| b.bead).nth(1);
     let mut files = Vec::new();
     let tell = |app: &mut App, message| drop(app.update(message));
-    for look in [Look::Dark, Look::Light] {
+    for look in Look::ALL {
         tell(&mut app, Message::Settings(settings::Message::Look(look)));
-        let screens: [(Screen, Option<live::Side>, &str); 7] = [
+        let screens: [(Screen, Option<live::Side>, &str); 9] = [
             (Screen::Live, Some(live::Side::Beads), "live"),
+            (Screen::Live, Some(live::Side::Find), "find"),
+            (Screen::Live, Some(live::Side::Look), "picture"),
             (Screen::Live, Some(live::Side::Camera), "camera"),
             (Screen::Live, Some(live::Side::Tracking), "tracking"),
             (Screen::Zlut, None, "zlut"),
@@ -97,10 +102,10 @@ fn settle(app: &mut App, link: &Arc<Client>) {
 }
 
 /// A running camera, beads, a Z-LUT of a sweep, and some seconds of tracks.
-fn prepare(link: &Arc<Client>) -> Result<(), RunError> {
+fn prepare(link: &Arc<Client>, zlut: &Path) -> Result<(), RunError> {
     let ask = |command| link.ask(command, PATIENCE).map_err(RunError::from);
     let parameters =
-        [("width_px", "640"), ("height_px", "480"), ("n_fixed", "4"), ("n_tethered", "6"), ("read_noise_e", "2")];
+        [("width_px", "640"), ("height_px", "480"), ("n_fixed", "4"), ("n_tethered", "6"), ("full_scale_e", "400000")];
     let camera = choice("camera.sim", &parameters);
     ask(Command::Camera(CameraCommand::Open { camera, device: String::new() }))?;
     ask(Command::Beads(BeadsCommand::SetRoiSize { size_px: 64 }))?;
@@ -135,6 +140,7 @@ fn prepare(link: &Arc<Client>) -> Result<(), RunError> {
     while !matches!(link.snapshot().sweep.phase, SweepPhase::Done | SweepPhase::Failed) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
     }
+    ask(Command::Sweep(SweepCommand::Save { path: zlut.to_owned(), which: SweepWhich::PerBead }))?;
     ask(Command::Sweep(SweepCommand::Use { which: SweepWhich::Average }))?;
     std::thread::sleep(Duration::from_secs(12));
     Ok(())

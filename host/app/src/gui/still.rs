@@ -283,6 +283,7 @@ impl Bench {
             rig: None,
             told: Vec::new(),
             texts: None,
+            watch_disk: false,
         };
         Self { app: App::new(session).0, still, seen: 0 }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod beads;
 pub(crate) mod form;
 pub(crate) mod heat;
+pub(crate) mod path;
 pub(crate) mod picture;
 pub(crate) mod plot;
 pub(crate) mod video;

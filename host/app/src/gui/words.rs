@@ -20,7 +20,8 @@ pub(crate) fn event(kind: &EventKind) -> String {
         EventKind::CameraStopped { reason } => format!("the camera stands: {reason}"),
         EventKind::CameraBack { camera } => format!("{camera} delivers again"),
         EventKind::FramesDropped { stage, reason, count } => {
-            format!("{count} frames were dropped in {stage}: {}", reason.replace('_', " "))
+            let frames = if *count == 1 { "1 frame was".to_owned() } else { format!("{count} frames were") };
+            format!("{frames} dropped in {stage}: {}", reason.replace('_', " "))
         }
         EventKind::PluginFailed { failure, rows } => {
             let rows = if *rows > 0 { format!("\n{rows} rows hold no number because of it") } else { String::new() };

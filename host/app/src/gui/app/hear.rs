@@ -6,6 +6,7 @@ use crate::gui::job;
 use crate::gui::link::{FormId, Link};
 use crate::gui::notices::Weight;
 use crate::gui::screen::Context;
+use crate::gui::words;
 use iced::Task;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,11 +51,16 @@ impl App {
     /// A reply goes to who asked; of events only failures of plugins are remembered: the snapshot has the rest.
     pub(super) fn hear(&mut self, heard: &[control::Message]) -> Task<Message> {
         self.busy.store(false, Ordering::Release);
-        // What replies speak of stands in the newest snapshot.
-        let mut tasks = vec![self.look(true)];
+        // What replies speak of stands in the newest snapshot. It is looked at once for all of them, before them: a screen that
+        // asks again and again asks with the next look, not as fast as the engine answers.
+        let mut tasks = vec![self.look()];
         for message in heard {
             match message {
                 control::Message::Event(event) => {
+                    // Where things went is good to know at once.
+                    if matches!(event.kind, EventKind::RecordingStopped { .. } | EventKind::Captured { .. }) {
+                        self.notices.tell(Weight::News, words::event(&event.kind), Instant::now());
+                    }
                     if let EventKind::PluginFailed { failure, .. } = &event.kind {
                         let method = failure.thing.split_whitespace().next().unwrap_or_default().to_owned();
                         self.crashes.insert(method, failure.to_string());
@@ -66,7 +72,6 @@ impl App {
                 }
             }
         }
-        tasks.push(self.look(false));
         Task::batch(tasks)
     }
 

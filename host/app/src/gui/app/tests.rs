@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gui::easel::Easel;
-use crate::gui::still::{Bench, folder, no, setting};
+use crate::gui::still::{Bench, folder, no};
 use crate::gui::theme::Look;
 use iced::advanced::mouse;
 use iced::{Event, Point, Size};
@@ -210,32 +210,83 @@ fn a_setting_of_the_camera_is_sent_refused_at_its_field_and_read_back() {
     assert!(bench.sees("asked for 85, it is 84.9"));
 }
 
+/// Settings of a camera with thirty of every kind, as the engine tells of them; a test of the engine keeps the file.
+fn thirty() -> Vec<tetherscope_core::control::SettingView> {
+    serde_json::from_str(include_str!("../widget/form/thirty.json")).unwrap()
+}
+
+fn camera_form(message: crate::gui::widget::form::FormMessage) -> Message {
+    Message::Live(live::Message::Camera(crate::gui::screen::camera::Message::Form(message)))
+}
+
 #[test]
-fn a_form_of_thirty_parameters_of_every_kind_can_be_scrolled_and_shows_experts_on_request() {
+fn a_form_of_thirty_settings_shows_units_marks_and_experts_on_request() {
     let mut bench = Bench::new();
-    let many = (0..30).map(|i| {
-        let (kind, value): (_, serde_json::Value) = match i % 5 {
-            0 => ("int", 3.into()),
-            1 => ("float", 2.5.into()),
-            2 => ("bool", true.into()),
-            3 => ("text", "words".into()),
-            _ => ("choice", "a".into()),
-        };
-        let mut s = setting(&format!("parameter_{i}"), kind, value);
-        s.choices = if kind == "choice" { vec!["a".into(), "b".into()] } else { Vec::new() };
-        s.level = if i % 3 == 2 { "expert".into() } else { "basic".into() };
-        s.change = ["live", "idle", "rearm"][i % 3].into();
-        s
-    });
-    let many: Vec<_> = many.collect();
-    bench.set(|s| s.camera.settings = many);
+    bench.set(|s| s.camera.settings = thirty());
     bench.click("Camera");
-    assert!(bench.sees("parameter 0") && bench.sees("parameter 1") && !bench.sees("parameter 2"));
+    assert!(bench.sees("exposure") && bench.sees("ms") && bench.sees("temperature c") && bench.sees("°C"));
+    assert!(bench.sees("read only") && bench.sees("restarts the camera") && bench.sees("needs a new Z-LUT"));
     assert!(bench.sees("stop to change"), "what is idle says so while the camera runs");
-    bench.tell(Message::Live(live::Message::Camera(crate::gui::screen::camera::Message::Form(
-        crate::gui::widget::form::FormMessage::Expert(true),
-    ))));
-    assert!(bench.sees("parameter 2") && bench.sees("restarts the camera"));
+    assert!(!bench.sees("slope 1"));
+    bench.tell(camera_form(crate::gui::widget::form::FormMessage::Expert(true)));
+    assert!(bench.sees("slope 1") && bench.sees("1/K") && bench.sees("remark 14"));
+    bench.set(|s| s.camera.state = CameraState::Open);
+    assert!(bench.sees("only when stopped") && !bench.sees("stop to change"));
+}
+
+#[test]
+fn numbers_of_a_form_go_by_steps_and_what_the_device_makes_of_them_is_seen() {
+    let mut bench = Bench::new();
+    bench.set(|s| s.camera.settings = thirty());
+    bench.click("Camera");
+    // The exposure comes first.
+    bench.click("+");
+    let set = |key: &str, text: &str| {
+        let values = ParameterText::from([(key.to_owned(), text.to_owned())]);
+        Command::Camera(CameraCommand::Set { values })
+    };
+    assert_eq!(bench.sent(), [set("exposure_ms", "10.25")]);
+    bench.answer(Ok(Answer::Settings(Vec::new())));
+    bench.tell(camera_form(crate::gui::widget::form::FormMessage::Typed("exposure_ms".into(), "12.6".into())));
+    bench.click("set");
+    assert_eq!(bench.sent(), [set("exposure_ms", "12.6")]);
+    bench.set(|s| s.camera.settings[0].value = 12.5.into());
+    bench.answer(Ok(Answer::Settings(Vec::new())));
+    assert!(bench.sees("asked for 12.6, it is 12.5"));
+}
+
+#[test]
+fn a_value_that_the_schema_or_the_device_refuses_stands_at_its_field_with_the_reason() {
+    let mut bench = Bench::new();
+    bench.set(|s| s.camera.settings = thirty());
+    bench.click("Camera");
+    let typed = |key: &str, text: &str| {
+        camera_form(crate::gui::widget::form::FormMessage::Typed(key.to_owned(), text.to_owned()))
+    };
+    let submitted = |key: &str| camera_form(crate::gui::widget::form::FormMessage::Submitted(key.to_owned()));
+    bench.tell(typed("gain", "99"));
+    bench.tell(submitted("gain"));
+    assert!(bench.sent().is_empty() && bench.sees("99 is not allowed; 1 to 16 is"));
+    bench.tell(typed("gain", "8"));
+    bench.tell(submitted("gain"));
+    assert_eq!(bench.sent().len(), 1);
+    bench.answer(Err(no()));
+    assert!(bench.sees("the cause; the mend"));
+    bench.set(|_| {});
+    assert!(bench.sees("the cause; the mend"), "it stays until something else is typed");
+    bench.tell(typed("gain", "2"));
+    assert!(!bench.sees("the cause; the mend"));
+}
+
+#[test]
+fn searching_for_beads_can_be_ended() {
+    let mut bench = Bench::new();
+    bench.click("Find");
+    bench.tell(Message::Live(live::Message::Find(live::FindMessage::Choose("finder.ncc".into()))));
+    bench.click("Look for beads");
+    assert!(matches!(&beads(&mut bench)[..], [BeadsCommand::Find { .. }]));
+    bench.click("Cancel");
+    assert_eq!(beads(&mut bench), [BeadsCommand::CancelFind]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! dialogs over everything.
 
 use super::{App, Dialog, Message};
-use crate::gui::screen::{recordings, settings};
+use crate::gui::screen::recordings;
 use crate::gui::{Screen, keymap, theme, words};
 use iced::widget::{button, column, container, opaque, row, scrollable, space, stack, text};
 use iced::{Alignment, Color, Element, Length};
@@ -41,10 +41,14 @@ impl App {
             Screen::Zlut => self.zlut.view(context).map(Message::Zlut),
             Screen::Recordings => self.recordings.view(&self.preferences, context).map(Message::Recordings),
             Screen::Plugins => self.plugins.view(&self.registry, &self.crashes).map(Message::Plugins),
-            Screen::Settings => settings::view(&self.preferences, &self.renderer).map(Message::Settings),
+            Screen::Settings => self.settings.view(&self.preferences, &self.renderer).map(Message::Settings),
         };
-        let bar = recordings::bar(self.recordings.folder(&self.preferences), self.disk.free_bytes(), context)
-            .map(Message::Recordings);
+        let bar = recordings::bar(
+            self.recordings.folder(&self.preferences),
+            self.disk.as_ref().and_then(|d| d.free_bytes()),
+            context,
+        )
+        .map(Message::Recordings);
         let page = column![top, bar, container(screen).height(Length::Fill)];
         let mut layers = stack![page];
         if let Some(notices) = self.notices_view() {

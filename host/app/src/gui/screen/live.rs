@@ -24,6 +24,8 @@ use tetherscope_core::control::{
     Answer, BeadRole, BeadView, BeadsCommand, CameraCommand, CameraState, Command, NewRoi, Picture, Refusal, Snapshot,
 };
 
+#[cfg(test)]
+pub(crate) use find::FindMessage;
 pub(crate) use look::LookMessage;
 
 /// Most beads whose traces are drawn at once.
@@ -202,15 +204,15 @@ impl State {
         }
     }
 
-    /// Takes a new snapshot over: marks, rows, what is plotted; and asks for what it needs next, when that is `due`.
-    pub(crate) fn refresh(&mut self, context: Context<'_>, due: bool) -> Vec<Act<Message>> {
+    /// Takes a new snapshot over: marks, rows, what is plotted; and asks for what it needs next.
+    pub(crate) fn refresh(&mut self, context: Context<'_>) -> Vec<Act<Message>> {
         let snapshot = context.snapshot;
         self.source.live = context.running();
         self.selected.retain(|s| snapshot.beads.iter().any(|b| b.bead == *s));
         self.rows = snapshot.beads.iter().map(|b| row_of(b, snapshot)).collect();
         self.remark(context);
         self.traces.revision = snapshot.revision;
-        self.profile.next_question(self.selected.first().copied(), context.running() && due)
+        self.profile.next_question(self.selected.first().copied(), context.running())
     }
 
     /// Curves of the selected beads, or of the first ones.

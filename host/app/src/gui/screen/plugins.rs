@@ -7,7 +7,7 @@ use iced::widget::{button, column, container, row, scrollable, space, text};
 use iced::{Alignment, Element, Length};
 use std::collections::BTreeMap;
 use tetherscope_check::{Options, Outcome, check_component};
-use tetherscope_core::loader::{Component, Registry};
+use tetherscope_core::loader::{Component, Crash, Registry};
 
 /// What the screen remembers: the checks that were made, by the component's label.
 #[derive(Debug, Default)]
@@ -87,11 +87,15 @@ impl State {
         }
         let mut components: Vec<&Component> = registry.components().iter().collect();
         components.sort_by_key(|c| (c.info().kind, c.info().id.clone(), c.info().version.clone()));
-        list = list.extend(components.into_iter().map(|c| self.card(c, crashes.get(&c.info().id))));
+        list = list.extend(components.into_iter().map(|c| {
+            let held = registry.crashes().iter().find(|crash| crash.hash() == c.hash());
+            self.card(c, crashes.get(&c.info().id), held)
+        }));
         scrollable(list).height(Length::Fill).width(Length::Fill).into()
     }
 
-    fn card<'a>(&'a self, c: &'a Component, crash: Option<&'a String>) -> Element<'a, Message> {
+    /// `held`: what is held against its library from another start.
+    fn card<'a>(&'a self, c: &'a Component, crash: Option<&'a String>, held: Option<&Crash>) -> Element<'a, Message> {
         let (info, label) = (c.info(), label_of(c));
         let checks = self.checks.get(&label);
         let open = self.open.as_ref() == Some(&label);
@@ -115,6 +119,10 @@ impl State {
         if let Some(crash) = crash {
             lines =
                 lines.push(text(format!("last failure: {}", crash.replace('\n', "; "))).size(13).style(text::danger));
+        }
+        if let Some(held) = held {
+            let why = format!("in a process of its own, because {}; {}", held.cause(), held.mend());
+            lines = lines.push(text(why).size(13).style(text::warning));
         }
         if open {
             let about = [

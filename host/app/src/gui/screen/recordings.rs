@@ -111,7 +111,7 @@ impl State {
                     return vec![Act::Tell(Weight::Error, why)];
                 }
                 let command = RecordingCommand::Capture { folder, before_s, after_s: 0.0, what };
-                return send(command, Asked::Say("the last seconds were saved"));
+                return send(command, Asked::Nothing);
             }
             Message::OnlyWarnings(on) => self.only_warnings = on,
         }
@@ -324,14 +324,17 @@ pub(crate) fn bar<'a>(folder: &Path, free_bytes: Option<u64>, context: Context<'
     let content = row![
         toggle,
         text(words::recording(&r.state)).size(14),
-        named("folder", where_),
+        container(named("folder", where_)).width(Length::Fill).clip(true),
         named("mode", Mode(context.snapshot.tracking.mode).to_string()),
         text(written).size(13),
         text(left).size(13),
-        space().width(Length::Fill),
         text(format!("{seen} frames seen,")).size(13),
-        text(lost_text).size(13).style(if lost.is_empty() { text::default } else { text::warning }),
-        text(unread).size(13).style(text::warning),
+        text(lost_text).size(13).wrapping(text::Wrapping::None).style(if lost.is_empty() {
+            text::default
+        } else {
+            text::warning
+        }),
+        text(unread).size(13).wrapping(text::Wrapping::None).style(text::warning),
     ]
     .spacing(12)
     .align_y(Alignment::Center);

@@ -1,5 +1,6 @@
 //! The screen Z-LUT: the table in use, a look into any file, and the way from a focus stage to a new one.
 
+mod bias;
 mod file;
 mod stage;
 mod sweep;
@@ -10,6 +11,7 @@ use crate::gui::preferences::Preferences;
 use crate::gui::screen::tracker::changed;
 use crate::gui::theme;
 use crate::gui::widget::form::{Form, FormMessage};
+use crate::gui::widget::path::{PathField, PathMessage};
 use iced::widget::{column, container, pick_list, row, scrollable, text, text_input};
 use iced::{Alignment, Element, Length};
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ pub(crate) struct State {
     /// The form of the strategy's parameters.
     pub(crate) form: Form,
     path: String,
+    field: PathField,
     strategy: Option<String>,
     file: file::Opened,
     sweep: sweep::Wizard,
@@ -33,8 +36,8 @@ pub(crate) struct State {
 /// What the user did.
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
-    /// Typed a path.
-    Path(String),
+    /// In the field for the file.
+    Path(PathMessage),
     /// Chose the strategy that shall look up.
     Strategy(String),
     /// Load the file.
@@ -64,7 +67,14 @@ impl State {
     ) -> Vec<Act<Message>> {
         let send = |command, asked| vec![Act::Send(Command::Zlut(command), asked)];
         match message {
-            Message::Path(path) => self.path = path,
+            Message::Path(message) => {
+                let done = message == PathMessage::Submitted;
+                let read = self.field.update(message, &mut self.path, &[".zlut", ".txt"], &preferences.folder);
+                if done && !self.path.trim().is_empty() {
+                    return self.update(Message::Load, preferences, context);
+                }
+                return read.map(|task| Act::Run(task.map(Message::Path))).into_iter().collect();
+            }
             Message::Strategy(id) => self.strategy = (id != AS_MADE).then_some(id),
             Message::Load => {
                 let path = PathBuf::from(self.path.trim());
@@ -109,6 +119,12 @@ impl State {
         Some(self.file.open(path.clone()).map(Message::File))
     }
 
+    /// Looks into a file at once, for pictures.
+    pub(crate) fn look_into(&mut self, path: PathBuf) {
+        self.path = path.display().to_string();
+        self.file.open_now(path);
+    }
+
     /// The screen.
     pub(crate) fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         let left = column![self.in_use(context), self.stage.view(context).map(Message::Stage)].spacing(24);
@@ -130,12 +146,7 @@ impl State {
     }
 
     fn in_use<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
-        let path = text_input("a .zlut or .txt file", &self.path)
-            .id("zlut-path")
-            .size(13)
-            .padding(4)
-            .on_input(Message::Path)
-            .on_submit(Message::Load);
+        let path = self.field.view("zlut-path", "a .zlut or .txt file", &self.path, 13).map(Message::Path);
         let mut strategies = vec![AS_MADE.to_owned()];
         strategies.extend(context.methods(Kind::Zlut));
         let chosen = self.strategy.clone().unwrap_or_else(|| AS_MADE.to_owned());
@@ -157,7 +168,7 @@ impl State {
         };
         let mut list = column![
             text("Z-LUT in use").size(16),
-            line("file", path.into()),
+            line("file", path).align_y(Alignment::Start),
             line("looked up by", strategy.into()),
             buttons
         ]
@@ -190,7 +201,7 @@ fn about<'a, M: 'a>(z: &'a ZlutView) -> Element<'a, M> {
 /// Tables, one a line.
 fn tables<'a, M: 'a>(tables: &'a [TableView]) -> Element<'a, M> {
     let line = |t: &'a TableView| {
-        let name = t.bead.map_or_else(|| "any bead".to_owned(), |b| format!("bead {b}"));
+        let name = t.bead.map_or_else(|| "average, for any bead".to_owned(), |b| format!("bead {b}"));
         let size =
             format!("{name}: {} planes × {} bins, {:.0} to {:.0} nm", t.n_planes, t.n_bins, t.z_min_nm, t.z_max_nm);
         let mut line = column![text(size).size(13)];

@@ -356,7 +356,7 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
         let layer = if state.odd.get() { bounds.expand(0.02) } else { bounds };
         renderer.with_layer(layer, |renderer| {
             self.axes(renderer, bounds, area, p, text);
-            self.names(renderer, bounds, area, p, state.at);
+            self.names(renderer, bounds, area, p, (state.at, text));
             if let Some(at) = state.at {
                 let line = Rectangle { x: at.x, width: 1.0, ..area };
                 renderer.fill_quad(renderer::Quad { bounds: line, ..Default::default() }, Color { a: 0.6, ..text });
@@ -378,7 +378,6 @@ impl<Message> Plot<'_, Message> {
             let at = Point::new(area.x - 5.0, y);
             write(renderer, clip, &tick_text(*t, &y_ticks), at, (text::Alignment::Right, 0.5), color);
         }
-        write(renderer, clip, self.look.y_name, Point::new(clip.x + 2.0, clip.y), (text::Alignment::Left, 0.0), color);
         let newest = newest(self.curves.get(), p.x);
         let x_ticks = x_ticks(self.look.x_axis, p.x, newest, area.width);
         for t in x_ticks.iter().filter(|_| self.look.numbered) {
@@ -397,11 +396,23 @@ impl<Message> Plot<'_, Message> {
     }
 
     /// Which curve is which, and its value under the cursor.
-    fn names(&self, renderer: &mut iced::Renderer, clip: Rectangle, area: Rectangle, p: &Painted, at: Option<Point>) {
+    fn names(
+        &self,
+        renderer: &mut iced::Renderer,
+        clip: Rectangle,
+        area: Rectangle,
+        p: &Painted,
+        (at, color): (Option<Point>, Color),
+    ) {
         let [red, green, blue, ..] = p.key.3;
         let ground = Color { a: 0.8, ..Color::from_rgb8(red, green, blue) };
         let column = at.map(|a| ((a.x - area.x) * self.look.scale) as usize);
+        // The axis is named in the plot: beside it stand its numbers.
         let mut x = area.x + 8.0;
+        if !self.look.y_name.is_empty() {
+            write(renderer, clip, self.look.y_name, Point::new(x, area.y + 4.0), (text::Alignment::Left, 0.0), color);
+            x += 7.2 * self.look.y_name.chars().count() as f32 + 10.0;
+        }
         for ((name, color), columns) in self.curves.get().names().iter().zip(&p.curves) {
             let value = column.and_then(|c| columns.get(c)).filter(|c| !c.is_empty());
             let value = value.map_or_else(String::new, |c| {

@@ -9,7 +9,7 @@ use iced::{Alignment, Element, Length};
 use std::collections::BTreeSet;
 use tetherscope_core::Roi;
 use tetherscope_core::control::{
-    Answer, BeadsCommand, Command, FoundBead, MethodChoice, NewRoi, ParameterText, Refusal, Snapshot,
+    Answer, BeadsCommand, Command, FoundBead, MethodChoice, NewRoi, ParameterText, Refusal, RefusalKind, Snapshot,
 };
 use tetherscope_core::loader::Kind;
 
@@ -34,7 +34,7 @@ pub(crate) enum FindMessage {
     Seeded(bool),
     /// Look.
     Look,
-    /// Forget the answer that is still to come.
+    /// Look no longer.
     Cancel,
     /// How sure.
     Threshold(f32),
@@ -60,7 +60,10 @@ impl Find {
             FindMessage::Seeded(on) => self.seeded = on,
             FindMessage::Threshold(at) => self.threshold = at,
             FindMessage::Clear => *self = Self { finder: self.finder.take(), ..Self::default() },
-            FindMessage::Cancel => self.running = false,
+            FindMessage::Cancel => {
+                self.running = false;
+                return vec![Act::Send(Command::Beads(BeadsCommand::CancelFind), Asked::Nothing)];
+            }
             FindMessage::Look => {
                 let Some(method) = self.chosen(context) else { return Vec::new() };
                 let seed = selected.first().filter(|_| self.seeded);
@@ -93,7 +96,8 @@ impl Find {
 
     /// The finder's reply; one that was cancelled is not looked at.
     pub(crate) fn on_reply(&mut self, answer: &Result<Answer, Refusal>) {
-        if !std::mem::take(&mut self.running) {
+        // Of one that was ended, while another may be under way already.
+        if matches!(answer, Err(why) if why.kind == RefusalKind::Cancelled) || !std::mem::take(&mut self.running) {
             return;
         }
         self.looked = true;

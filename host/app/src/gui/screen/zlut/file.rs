@@ -2,13 +2,16 @@
 //! and changes nothing.
 
 use super::super::{Context, hint};
+use super::bias::Bias;
 use crate::gui::job::{self, Tell};
 use crate::gui::link::Act;
 use crate::gui::widget::heat::Heat;
+use crate::gui::widget::plot::{Plot, PlotEvent, PlotLook, XAxis};
 use iced::widget::{column, container, pick_list, row, scrollable, slider, text};
 use iced::{Alignment, Element, Length};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tetherscope_core::BiasReport;
 use tetherscope_files::{StoredZlut, ZlutTable};
 
 /// What was opened.
@@ -18,6 +21,9 @@ pub(crate) struct Opened {
     file: Option<Result<Arc<StoredZlut>, String>>,
     table: usize,
     plane: usize,
+    bias: Option<Bias>,
+    /// Tables that were looked at.
+    n_looked: u64,
 }
 
 /// What happened.
@@ -31,6 +37,8 @@ pub(crate) enum FileMessage {
     Table(TableName),
     /// Mark this plane.
     Plane(u32),
+    /// In the plot of the bias.
+    Bias(PlotEvent),
 }
 
 /// A table in a pick list.
@@ -66,19 +74,44 @@ impl Opened {
         }))
     }
 
+    /// Reads a file at once.
+    pub(super) fn open_now(&mut self, path: PathBuf) {
+        self.path = Some(path.clone());
+        let read = tetherscope_files::read_zlut(&path).map(Arc::new).map_err(|e| e.to_string());
+        self.update(FileMessage::Read(path, read));
+    }
+
     /// Takes what happened.
     pub(super) fn update(&mut self, message: FileMessage) -> Option<Act<FileMessage>> {
         match message {
             FileMessage::Open(path) => return Some(self.open(path)),
             // One that was asked for before the last one comes too late.
             FileMessage::Read(path, read) if self.path.as_ref() == Some(&path) => {
-                (self.file, self.table, self.plane) = (Some(read), 0, 0);
+                self.file = Some(read);
+                self.choose(0);
             }
             FileMessage::Read(..) => {}
-            FileMessage::Table(name) => (self.table, self.plane) = (name.index, 0),
+            FileMessage::Table(name) => self.choose(name.index),
+            FileMessage::Bias(event) => {
+                if let Some(bias) = &mut self.bias {
+                    bias.on_plot(event);
+                }
+            }
             FileMessage::Plane(plane) => self.plane = plane as usize,
         }
         None
+    }
+
+    fn choose(&mut self, table: usize) {
+        (self.table, self.plane, self.bias) = (table, 0, None);
+        self.n_looked += 1;
+        if let Some(Ok(file)) = &self.file
+            && let StoredZlut::Own(own) = file.as_ref()
+            && let Some(table) = own.tables.get(table)
+        {
+            let report = own.report.as_ref().and_then(BiasReport::from_json);
+            self.bias = report.and_then(|r| Bias::of(&r, table.bead, self.n_looked));
+        }
     }
 
     /// The panel.
@@ -112,17 +145,30 @@ impl Opened {
                     .width(Length::Fixed(64.0));
                 let map = row![scale, container(heat).id("heat").width(Length::Fill).height(Length::Fill)]
                     .height(Length::FillPortion(3));
-                let about = scrollable(column(about(file).into_iter().map(|l| text(l).size(13).into())).spacing(3));
-                column![
+                let lines = self.bias.iter().flat_map(|b| &b.lines).cloned().chain(about(file));
+                let about = scrollable(column(lines.map(|l| text(l).size(13).into())).spacing(3).width(Length::Fill));
+                let mut list = column![
                     title,
                     text(path).size(13),
                     row![choose, plane].spacing(10).align_y(Alignment::Center),
                     map,
-                    hint("bins outwards →, focus upwards; purple has no number"),
-                    container(about).height(Length::FillPortion(2)),
+                    hint("profiles: bins outwards →, focus upwards; purple has no number"),
                 ]
-                .spacing(6)
-                .into()
+                .spacing(6);
+                if let Some(bias) = self.bias.as_ref().filter(|b| !b.is_empty()) {
+                    let look = PlotLook {
+                        view: bias.view,
+                        x_axis: XAxis::Number,
+                        numbered: true,
+                        y_name: "",
+                        empty: "",
+                        scale: context.scale,
+                    };
+                    let plot: Element<'_, FileMessage> = Plot::new(bias, look, FileMessage::Bias).into();
+                    list = list.push(text("Bias of z over focus, both in nm, from held-out frames").size(13));
+                    list = list.push(container(plot).id("bias").height(Length::FillPortion(2)));
+                }
+                list.push(container(about).height(Length::FillPortion(2))).into()
             }
         }
     }
@@ -145,41 +191,8 @@ fn about(file: &StoredZlut) -> Vec<String> {
     if !file.notes.is_empty() {
         lines.push(format!("note: {}", file.notes));
     }
-    match &file.report {
-        None => lines.push("no bias report is in the file".into()),
-        Some(report) => {
-            lines.push("bias report, from frames that the tables were not made from:".into());
-            flat("", report, &mut lines);
-        }
+    if file.report.as_ref().and_then(BiasReport::from_json).is_none() {
+        lines.push("the file says nothing of bias that this program can read".into());
     }
     lines
-}
-
-/// A report as lines `name: value`; long lists are told by their ends.
-fn flat(name: &str, value: &serde_json::Value, lines: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, v) in map {
-                let name = if name.is_empty() { key.clone() } else { format!("{name} {key}") };
-                flat(&name.replace('_', " "), v, lines);
-            }
-        }
-        serde_json::Value::Array(list) if list.iter().all(|v| !v.is_object()) => {
-            let numbers: Vec<f64> = list.iter().filter_map(serde_json::Value::as_f64).collect();
-            let (min, max) =
-                numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
-            if numbers.is_empty() {
-                lines.push(format!("{name}: {}", list.len()));
-            } else {
-                lines.push(format!("{name}: {} values, {min:.3} to {max:.3}", list.len()));
-            }
-        }
-        serde_json::Value::Array(list) => {
-            for (i, v) in list.iter().enumerate().take(20) {
-                flat(&format!("{name} {i}"), v, lines);
-            }
-        }
-        serde_json::Value::Number(n) => lines.push(format!("{name}: {:.4}", n.as_f64().unwrap_or(f64::NAN))),
-        other => lines.push(format!("{name}: {}", other.to_string().trim_matches('"'))),
-    }
 }

@@ -265,9 +265,14 @@ impl Wizard {
         let choose =
             pick_list(which, Some(self.which), SweepMessage::Which).text_size(13).padding(4).width(Length::Fill);
         let name = text_input(&default_name(context), &self.name).id("sweep-name").size(13).padding(4);
-        let mut list =
-            column![text(format!("tables of {} beads are ready", sweep.tables.len())).size(14), tables(&sweep.tables),]
-                .spacing(8);
+        // The average over all is one more table, of no bead.
+        let n_beads = sweep.tables.iter().filter(|t| t.bead.is_some()).count();
+        let ready = if n_beads == 1 {
+            "the table of 1 bead is ready".into()
+        } else {
+            format!("tables of {n_beads} beads are ready")
+        };
+        let mut list = column![text(ready).size(14), tables(&sweep.tables)].spacing(8);
         for (bead, why) in &sweep.rejected {
             list = list.push(text(format!("bead {bead} has none: {why}")).size(13).style(text::warning));
         }
