@@ -2,6 +2,12 @@
 //! right, and the message names the plugin, the cause and what can be done.
 //!
 //! The fixtures `crashing` (Rust) and `c/crashing.c` do what their parameter says, at bead 13 or at the third frame.
+//!
+//! | | tracker | strategy | camera |
+//! |---|---|---|---|
+//! | panic (Rust), segfault, abort, exit, double free, endless loop, NaN, wrong count, write beyond the output, slow, flood | `trackers` | `strategies` | `cameras` |
+//! | fork (C), processes that it started (Rust) | `hosts` | `hosts` | `hosts` |
+//! | rubbish in the rows, in the memory, in the pipe | `trackers`, `memory` | `strategies`, `memory` | `cameras` (its memory is pixels alone) |
 
 mod cameras;
 mod crashed_hosts;
@@ -144,4 +150,25 @@ fn a_component_can_be_isolated_although_its_library_is_open() {
     assert!(!direct.is_isolated() && direct.isolated().is_isolated());
     let isolated = direct.isolated();
     tetherscope_loader::Tracker::create(&isolated, isolated.params([]).unwrap()).unwrap();
+}
+
+#[test]
+fn every_fault_has_a_test_for_every_kind_in_both_languages() {
+    const FAULTS: [&str; 11] =
+        ["panic", "segfault", "abort", "exit", "double-free", "loop", "nan", "count", "beyond", "slow", "flood"];
+    let tests = [
+        (Kind::Tracker, include_str!("isolation/trackers.rs")),
+        (Kind::Zlut, include_str!("isolation/strategies.rs")),
+        (Kind::Camera, include_str!("isolation/cameras.rs")),
+    ];
+    for (kind, text) in tests {
+        for fault in FAULTS {
+            assert!(text.contains(&format!("    survives(\"{fault}\", ")), "no test of {fault} for a {}", kind.name());
+            let languages = fixtures(fault, kind).len();
+            let in_c = usize::from(super::harness::compiler(super::harness::Language::C).is_some() && fault != "panic");
+            assert_eq!(languages, 1 + in_c, "{fault} of a {}", kind.name());
+        }
+    }
+    let hosts = include_str!("isolation/hosts.rs");
+    assert!(["fork", "children"].iter().all(|fault| hosts.contains(&format!("crash_with(\"{fault}\")"))));
 }
