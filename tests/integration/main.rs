@@ -17,3 +17,4 @@ mod isolation;
 mod live;
 mod live_camera;
 mod loader;
+mod window;
