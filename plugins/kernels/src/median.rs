@@ -60,9 +60,8 @@ fn count_below(pixels: &[u8], level: u8) -> usize {
     for blocks in blocks.chunks(usize::from(u8::MAX)) {
         let mut lanes = [0u8; LANES];
         for block in blocks {
-            for (lane, &p) in lanes.iter_mut().zip(block) {
-                *lane += u8::from(p < level);
-            }
+            // Made anew rather than added to: so the lanes stay in registers.
+            lanes = std::array::from_fn(|k| lanes[k] + u8::from(block[k] < level));
         }
         count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
     }
