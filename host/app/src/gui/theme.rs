@@ -236,7 +236,7 @@ mod tests {
             for signal in [p.primary, p.success, p.warning, p.danger] {
                 assert!(ratio(signal, p.background) >= least, "{look}: {signal:?} {}", ratio(signal, p.background));
             }
-            let shades = look.theme().extended_palette().clone();
+            let shades = *look.theme().extended_palette();
             let (weak, rim, panel) =
                 (shades.secondary.base.color, shades.background.strong, shades.background.weak.color);
             assert!(ratio(weak, panel) >= 4.5, "{look}: weak text {}", ratio(weak, panel));
