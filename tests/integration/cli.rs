@@ -4,6 +4,7 @@
 //! `inputs` has bad files and bad arguments, `chain` whole ways from video to rows, `find` beads instead of a ROI list.
 
 mod acquire;
+mod bench;
 mod bias;
 mod cameras;
 mod chain;

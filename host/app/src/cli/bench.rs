@@ -5,7 +5,9 @@ mod children;
 mod cpu;
 mod kills;
 mod live;
+mod ring;
 mod rows;
+mod start;
 
 use super::{CommandResult, Context};
 
@@ -24,7 +26,7 @@ impl Bench {
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         match self {
             Bench::Live(l) => l.run(context),
-            Bench::FirstRow => live::first_row(context),
+            Bench::FirstRow => start::first_row(context),
         }
     }
 }

@@ -12,6 +12,12 @@ use tetherscope_files::{Recording, recover};
 /// How long a recording may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A recording is ended at a moment within this time: rows are written out each tenth of a second, the disk is waited for
+/// once a second.
+const MOST_MS: u64 = 1200;
+/// How often it tells how far it is.
+const TELL_EVERY: u32 = 10;
+
 const RIG: &str = r#"version = 1
 [camera]
 method = "camera.sim"
@@ -31,21 +37,24 @@ folder = "kills"
 name = "run {n}"
 "#;
 
-/// Kills `n` recordings.
-pub(super) fn measure(bed: &Bed<'_>, n: u32) -> Result<Figure, RunError> {
+/// Kills `n` recordings, fewer if they take longer than `limit`.
+pub(super) fn measure(bed: &Bed<'_>, n: u32, limit: Duration) -> Result<Figure, RunError> {
     let rig = bed.folder.join("kills.toml");
-    std::fs::write(&rig, RIG).map_err(|e| {
-        RunError::refused(format!("cannot write {}", rig.display()), e.to_string(), "give another --folder")
-    })?;
+    std::fs::write(&rig, RIG).map_err(|e| bed.unusable(&e))?;
+    let begun = Instant::now();
     let (mut lost, mut mended, mut damaged, mut rows) = (Vec::new(), 0, 0, 0_u64);
     // A fixed sequence: the same moments each time, as far as a machine repeats itself.
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..n {
+    for i in 0..n {
+        if begun.elapsed() >= limit {
+            bed.say(&format!("{i} of {n} kills after {} s: that is all there is time for", limit.as_secs()));
+            break;
+        }
         if bed.context.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wait = Duration::from_millis(300 + (random >> 33) % 2200);
+        let wait = Duration::from_millis(20 + (random >> 33) % MOST_MS);
         let (folder, killed_ns) = kill_one(bed, wait)?;
         recover(&folder)?;
         mended += 1;
@@ -54,11 +63,20 @@ pub(super) fn measure(bed: &Bed<'_>, n: u32) -> Result<Figure, RunError> {
         let (count, last_ns) = rows_of(&recording)?;
         rows += count;
         lost.push(last_ns.map_or(f64::INFINITY, |last| (killed_ns - last) as f64 * 1e-9));
+        if (i + 1) % TELL_EVERY == 0 {
+            let most = lost.iter().copied().fold(0.0, f64::max);
+            bed.say(&format!(
+                "{} of {n} kills, at most {most:.3} s lost, {:.0} s",
+                i + 1,
+                begun.elapsed().as_secs_f64()
+            ));
+        }
         // Hundreds of recordings would fill a disk.
         let _ = std::fs::remove_dir_all(&folder);
     }
     lost.sort_by(f64::total_cmp);
     let at = |q: f64| lost.get((q * (lost.len() as f64 - 1.0)).round() as usize).copied().unwrap_or(f64::NAN);
+    let n = lost.len();
     Ok(Figure::of(format!("kill -9: {n} recordings at 100 frames/s, ROI video on, ended at random moments"))
         .with("recordings that open and are mended", f64::from(mended), "")
         .with("recordings with damage after that", damaged as f64, "")

@@ -3,8 +3,8 @@
 
 use super::children;
 use super::cpu::Meter;
-use super::kills;
 use super::rows::Figure;
+use super::{kills, ring, start};
 use crate::cli::acquire::drops;
 use crate::cli::live::Session;
 use crate::cli::output::{Ending, Output, number};
@@ -28,8 +28,14 @@ pub(crate) struct Live {
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     seconds: f64,
     /// How often a recording is killed
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     kills: u32,
+    /// After so long no further recording is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 900.0)]
+    kill_seconds: f64,
+    /// How often the program is started until its first row
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    starts: u32,
     /// Only these rows: live, fast, ring, recording, start, idle, kill; may be given several times
     #[arg(long, value_name = "ROW", value_parser = ["live", "fast", "ring", "recording", "start", "idle", "kill"])]
     only: Vec<String>,
@@ -37,6 +43,9 @@ pub(crate) struct Live {
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
+
+/// How much longer a run lasts at most until delays are known.
+const PATIENCE_S: f64 = 10.0;
 
 /// What all rows share.
 pub(super) struct Bed<'a> {
@@ -48,23 +57,36 @@ pub(super) struct Bed<'a> {
     pub(super) seconds: f64,
 }
 
+impl Bed<'_> {
+    /// The folder does not do.
+    pub(super) fn unusable(&self, e: &std::io::Error) -> RunError {
+        unusable(&self.folder, e)
+    }
+
+    /// Tells whoever waits how far it is.
+    pub(super) fn say(&self, line: &str) {
+        if !self.context.shared.json {
+            eprintln!("{line}");
+        }
+    }
+}
+
 impl Live {
     /// Measures.
     pub(super) fn run(self, context: &Context) -> CommandResult {
-        if !(self.seconds.is_finite() && self.seconds >= 1.0) {
-            let mend = "give at least one second";
-            return Err(RunError::refused("cannot measure", format!("--seconds is {}", self.seconds), mend));
+        for (name, value) in [("--seconds", self.seconds), ("--kill-seconds", self.kill_seconds)] {
+            if !(value.is_finite() && value >= 0.1) {
+                let mend = "give at least a tenth of a second; figures that mean something want ten";
+                return Err(RunError::refused("cannot measure", format!("{name} is {value}"), mend));
+            }
         }
         let own = self.folder.is_none();
         let folder = self
             .folder
             .clone()
             .unwrap_or_else(|| std::env::temp_dir().join(format!("tetherscope-bench-{}", std::process::id())));
-        let unusable = |e: std::io::Error| {
-            RunError::refused(format!("cannot use {}", folder.display()), e.to_string(), "give another --folder")
-        };
-        std::fs::create_dir_all(&folder).map_err(unusable)?;
-        let folder = folder.canonicalize().map_err(unusable)?;
+        std::fs::create_dir_all(&folder).map_err(|e| unusable(&folder, &e))?;
+        let folder = folder.canonicalize().map_err(|e| unusable(&folder, &e))?;
         let dirs = context.shared.plugin_dir.iter().map(|d| d.canonicalize().unwrap_or_else(|_| d.clone()));
         let shared = dirs.flat_map(|d| ["--plugin-dir".to_owned(), d.display().to_string()]).collect();
         let registry = Arc::new(context.registry()?);
@@ -81,27 +103,29 @@ impl Live {
         let wanted = |row: &str| self.only.is_empty() || self.only.iter().any(|o| o == row);
         let mut figures = Vec::new();
         type Row<'r> = (&'static str, &'r dyn Fn(&Bed<'_>) -> Result<Figure, RunError>);
-        let kill = |bed: &Bed<'_>| kills::measure(bed, self.kills);
+        let kill = |bed: &Bed<'_>| kills::measure(bed, self.kills, Duration::from_secs_f64(self.kill_seconds));
         let rows: [Row<'_>; 7] = [
             ("live", &|bed| tracking(bed, &LIVE)),
             ("fast", &|bed| tracking(bed, &FAST)),
-            ("ring", &ring),
+            ("ring", &ring::measure),
             ("recording", &recording),
-            ("start", &start),
-            ("idle", &idle),
+            ("start", &|bed| start::measure(bed, self.starts as usize)),
+            ("idle", &start::idle),
             ("kill", &kill),
         ];
         for (name, measure) in rows.iter().filter(|(name, _)| wanted(name)) {
             if bed.context.cancel.is_cancelled() {
                 return Err(RunError::Cancelled);
             }
-            if bed.context.interactive() {
-                eprintln!("measuring: {name}");
-            }
+            bed.say(&format!("measuring: {name}"));
             figures.push(measure(bed)?);
         }
         Ok(figures)
     }
+}
+
+fn unusable(folder: &Path, e: &std::io::Error) -> RunError {
+    RunError::refused(format!("cannot use {}", folder.display()), e.to_string(), "give another --folder")
 }
 
 fn report(figures: &[Figure]) -> (Output, Ending) {
@@ -120,8 +144,17 @@ fn report(figures: &[Figure]) -> (Output, Ending) {
     (Output { text, json }, Ending::Fine)
 }
 
+/// How fast a video is replayed.
+#[derive(Clone, Copy)]
+pub(super) enum Speed {
+    /// Frames per second.
+    Hz(u32),
+    /// As fast as frames are taken.
+    Full,
+}
+
 /// A load of beads.
-struct Load {
+pub(super) struct Load {
     name: &'static str,
     size: &'static str,
     beads: u32,
@@ -129,13 +162,13 @@ struct Load {
     batch: &'static str,
 }
 
-const LIVE: Load =
+pub(super) const LIVE: Load =
     Load { name: "live", size: "1280x1024", beads: 100, rate_hz: 100, batch: "{ max_frames = 16, max_ms = 5.0 }" };
 const FAST: Load =
     Load { name: "fast", size: "640x256", beads: 10, rate_hz: 1000, batch: "{ max_frames = 1, max_ms = 1.0 }" };
 
 /// A video, the ROIs in it, and a Z-LUT, made once.
-fn material(bed: &Bed<'_>, load: &Load) -> Result<(), RunError> {
+pub(super) fn material(bed: &Bed<'_>, load: &Load) -> Result<(), RunError> {
     let n = load.beads.to_string();
     let video = format!("{}.tif", load.name);
     if bed.folder.join(&video).exists() {
@@ -160,28 +193,30 @@ fn material(bed: &Bed<'_>, load: &Load) -> Result<(), RunError> {
 }
 
 /// A rig of a replayed video; `more` are further parts of it.
-fn rig(bed: &Bed<'_>, video: &str, rate_hz: u32, batch: &str, more: &str) -> Result<RigFile, RunError> {
-    let speed = if rate_hz == 0 { "full" } else { "fixed" };
+pub(super) fn rig(bed: &Bed<'_>, video: &str, speed: Speed, batch: &str, more: &str) -> Result<RigFile, RunError> {
+    let speed = match speed {
+        Speed::Hz(rate) => format!("speed = \"fixed\"\nframe_rate_hz = {rate}.0"),
+        Speed::Full => "speed = \"full\"".to_owned(),
+    };
     let text = format!(
-        "version = 1\n[camera]\nmethod = \"camera.replay\"\n[camera.parameters]\npath = \"{video}\"\nspeed = \"{speed}\"\n\
-         frame_rate_hz = {}.0\nloop = true\n[optics]\nnm_per_px = 100.0\n[tracker]\nmethod = \"tracker.quadrant\"\n\
-         [tracking]\nbatch = {batch}\n{more}",
-        rate_hz.max(1)
+        "version = 1\n[camera]\nmethod = \"camera.replay\"\n[camera.parameters]\npath = \"{video}\"\n{speed}\n\
+         loop = true\n[optics]\nnm_per_px = 100.0\n[tracker]\nmethod = \"tracker.quadrant\"\n\
+         [tracking]\nbatch = {batch}\n{more}"
     );
     RigFile::of_text(&text, &bed.folder)
 }
 
 /// What a run gave.
-struct Run {
+pub(super) struct Run {
     /// In the middle of it.
     running: Arc<Snapshot>,
-    last: Arc<Snapshot>,
-    cores: f64,
-    frames_per_s: f64,
+    pub(super) last: Arc<Snapshot>,
+    pub(super) cores: f64,
+    pub(super) frames_per_s: f64,
 }
 
 /// Runs a rig for a while.
-fn run(bed: &Bed<'_>, file: RigFile, seconds: f64, open_only: bool) -> Result<Run, RunError> {
+pub(super) fn run(bed: &Bed<'_>, file: RigFile, seconds: f64, open_only: bool) -> Result<Run, RunError> {
     let options = file.rig.engine_options();
     let session = Session::start(bed.context, bed.registry.clone(), file, options)?;
     session.set_up()?;
@@ -192,6 +227,8 @@ fn run(bed: &Bed<'_>, file: RigFile, seconds: f64, open_only: bool) -> Result<Ru
         return Ok(Run { running: last.clone(), last, cores, frames_per_s: 0.0 });
     }
     if let Some(step) = session.file.rig.recording_step(None, "", "") {
+        // As `acquire` does.
+        std::fs::create_dir_all(&session.file.rig.recording.folder).map_err(|e| bed.unusable(&e))?;
         session.step(step)?;
     }
     session.start_camera()?;
@@ -199,7 +236,11 @@ fn run(bed: &Bed<'_>, file: RigFile, seconds: f64, open_only: bool) -> Result<Ru
     std::thread::sleep(Duration::from_millis(500));
     let frames = |s: &Snapshot| s.health.newest_frame.map_or(0, |f| f + 1);
     let (meter, first, begun) = (Meter::start(), frames(&session.snapshot()), Instant::now());
-    while begun.elapsed().as_secs_f64() < seconds {
+    // Delays are told once a second, so a very short run may have none yet.
+    let last_step = if session.snapshot().recording.state == RecordingState::On { "written" } else { "batch" };
+    let are_known = || session.snapshot().health.latencies.iter().any(|l| l.to == last_step);
+    let is_over = |s: f64| s >= seconds && (are_known() || s >= seconds + PATIENCE_S);
+    while !is_over(begun.elapsed().as_secs_f64()) {
         if session.is_cancelled() {
             return Err(RunError::Cancelled);
         }
@@ -226,13 +267,13 @@ fn tracking(bed: &Bed<'_>, load: &Load) -> Result<Figure, RunError> {
     material(bed, load)?;
     let video = format!("{}.tif", load.name);
     let off = "[recording]\non = false\n";
-    let empty = || rig(bed, &video, load.rate_hz, "{ max_frames = 1, max_ms = 1.0 }", off);
+    let empty = || rig(bed, &video, Speed::Hz(load.rate_hz), "{ max_frames = 1, max_ms = 1.0 }", off);
     let name = load.name;
     let beads = format!(
         "[beads]\nfile = \"{name}.csv\"\n[zlut]\nfile = \"bench.zlut\"\n[recording]\nfolder = \"{name}\"\nname = \"run {{n}}\"\n"
     );
     let before = run(bed, empty()?, bed.seconds / 2.0, false)?;
-    let loaded = run(bed, rig(bed, &video, load.rate_hz, load.batch, &beads)?, bed.seconds, false)?;
+    let loaded = run(bed, rig(bed, &video, Speed::Hz(load.rate_hz), load.batch, &beads)?, bed.seconds, false)?;
     let after = run(bed, empty()?, bed.seconds / 2.0, false)?;
     let mean = |a: f64, b: f64| (a + b) / 2.0;
     let (empty50, empty99) = {
@@ -261,39 +302,6 @@ fn tracking(bed: &Bed<'_>, load: &Load) -> Result<Figure, RunError> {
         .with("CPU, empty consumer", empty_cores, "cores"))
 }
 
-/// Bytes per second of one memcpy, of buffers that no cache holds.
-fn memcpy_bytes_per_s() -> f64 {
-    let (from, mut to) = (vec![1_u8; 256 << 20], vec![2_u8; 256 << 20]);
-    let (begun, mut n) = (Instant::now(), 0_u64);
-    while begun.elapsed() < Duration::from_secs(1) {
-        to.copy_from_slice(&from);
-        std::hint::black_box(&mut to);
-        n += from.len() as u64;
-    }
-    n as f64 / begun.elapsed().as_secs_f64()
-}
-
-/// Frames of 4 MiB as fast as a camera can put them into the ring.
-fn ring(bed: &Bed<'_>) -> Result<Figure, RunError> {
-    if !bed.folder.join("ring.tif").exists() {
-        let args = ["simulate", "--json", "--size", "2048x2048", "--fixed", "4", "--tethered", "0", "--frames", "16"];
-        let files = ["--out", "ring.tif", "--truth", "ring-truth.csv", "--nm-per-px", "100"];
-        children::run(&bed.folder, &[&args[..], &files].concat(), &bed.shared)?;
-    }
-    let before = memcpy_bytes_per_s();
-    let file = rig(bed, "ring.tif", 0, "{ max_frames = 16, max_ms = 5.0 }", "[recording]\non = false\n")?;
-    let run = run(bed, file, bed.seconds / 2.0, false)?;
-    let memcpy = (before + memcpy_bytes_per_s()) / 2.0;
-    let bytes = run.frames_per_s * f64::from(2048 * 2048);
-    Ok(Figure::of("ring: 2048 × 2048 px u8, replayed from the page cache as fast as it goes, nothing recorded")
-        .with("rate", run.frames_per_s, "frames/s")
-        .with("through the ring", bytes / 1e9, "GB/s")
-        .with("one memcpy", memcpy / 1e9, "GB/s")
-        .with("of one memcpy", bytes / memcpy, "")
-        .with("frames dropped", drops(&run.last.ledger) as f64, "")
-        .with("CPU", run.cores, "cores"))
-}
-
 /// Full frames to disk, beside the same camera without recording and beside plain writes.
 fn recording(bed: &Bed<'_>) -> Result<Figure, RunError> {
     const PAYLOAD: usize = 1280 * 1024;
@@ -302,12 +310,11 @@ fn recording(bed: &Bed<'_>) -> Result<Figure, RunError> {
     let batch = "{ max_frames = 16, max_ms = 5.0 }";
     // Tables come last, so the mode belongs to [tracking].
     let on = "mode = \"full_video\"\n[recording]\nfolder = \"full\"\nname = \"run {n}\"\n";
-    let recorded = run(bed, rig(bed, "live.tif", RATE_HZ, batch, on)?, bed.seconds, false)?;
+    let recorded = run(bed, rig(bed, "live.tif", Speed::Hz(RATE_HZ), batch, on)?, bed.seconds, false)?;
     let off = "[recording]\non = false\n";
-    let without = run(bed, rig(bed, "live.tif", RATE_HZ, batch, off)?, bed.seconds / 2.0, false)?;
-    let raw = raw_write(&bed.folder.join("raw.bin"), PAYLOAD, RATE_HZ, bed.seconds / 2.0).map_err(|e| {
-        RunError::refused(format!("cannot write into {}", bed.folder.display()), e.to_string(), "give another --folder")
-    })?;
+    let without = run(bed, rig(bed, "live.tif", Speed::Hz(RATE_HZ), batch, off)?, bed.seconds / 2.0, false)?;
+    let raw = raw_write(&bed.folder.join("raw.bin"), PAYLOAD, RATE_HZ, bed.seconds / 2.0);
+    let raw = raw.map_err(|e| bed.unusable(&e))?;
     // Each run of full frames takes gigabytes.
     let _ = std::fs::remove_dir_all(bed.folder.join("full"));
     Ok(Figure::of("recording: 1280 × 1024 px u8 at 100 frames/s, full frames to disk")
@@ -334,79 +341,4 @@ fn raw_write(path: &Path, payload: usize, rate_hz: u32, seconds: f64) -> std::io
     let cores = meter.cores();
     std::fs::remove_file(path)?;
     Ok(cores)
-}
-
-/// From the start of the process to the first tracked row.
-fn start(bed: &Bed<'_>) -> Result<Figure, RunError> {
-    const TIMES: usize = 7;
-    let (mut whole, mut inside) = (Vec::new(), Vec::new());
-    for _ in 0..TIMES {
-        let begun = Instant::now();
-        let said = children::run(&bed.folder, &["bench", "first-row", "--json"], &bed.shared)?;
-        whole.push(begun.elapsed().as_secs_f64());
-        let parsed: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
-        inside.push(parsed["first_row_s"].as_f64().unwrap_or(f64::NAN));
-    }
-    whole.sort_by(f64::total_cmp);
-    inside.sort_by(f64::total_cmp);
-    Ok(Figure::of("start: from main() to the first tracked row, simulated camera, plugins known")
-        .with("fastest", inside[0], "s")
-        .with("middle", inside[TIMES / 2], "s")
-        .with("slowest", inside[TIMES - 1], "s")
-        .with("whole process, with its end, middle", whole[TIMES / 2], "s"))
-}
-
-/// One simulated bead, and no file.
-const FIRST_ROW: &str = r#"version = 1
-[camera]
-method = "camera.sim"
-[camera.parameters]
-nm_per_px = 100.0
-focus_start_nm = -3000.0
-[optics]
-nm_per_px = 100.0
-[beads]
-list = [{ bead = 0, x_px = 100, y_px = 100 }]
-[tracker]
-method = "tracker.quadrant"
-[tracking]
-batch = { max_frames = 1, max_ms = 1.0 }
-"#;
-
-/// The child of [`start`].
-pub(super) fn first_row(context: &Context) -> CommandResult {
-    let registry = Arc::new(context.registry()?);
-    let file = RigFile::of_text(FIRST_ROW, Path::new(""))?;
-    let options = file.rig.engine_options();
-    let session = Session::start(context, registry, file, options)?;
-    session.set_up()?;
-    session.start_camera()?;
-    let query = tetherscope_core::control::TraceQuery {
-        bead: 0,
-        minus: None,
-        from_utc_ns: i64::MIN,
-        to_utc_ns: i64::MAX,
-        max_columns: 1,
-    };
-    while session.client.trace(&query).newest_utc_ns.is_none() {
-        if session.is_cancelled() {
-            return Err(RunError::Cancelled);
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    let seconds = crate::started().elapsed().as_secs_f64();
-    let json = json!({ "first_row_s": seconds });
-    Ok((Output { text: format!("{seconds:.3} s\n"), json }, Ending::Fine))
-}
-
-/// A camera that is open and stands.
-fn idle(bed: &Bed<'_>) -> Result<Figure, RunError> {
-    material(bed, &LIVE)?;
-    let file = rig(bed, "live.tif", 100, "{ max_frames = 16, max_ms = 5.0 }", "[beads]\nfile = \"live.csv\"\n")?;
-    let run = run(bed, file, bed.seconds, true)?;
-    Ok(Figure::of("idle: camera open and standing, beads and tracker set").with(
-        "CPU",
-        100.0 * run.cores,
-        "% of a core",
-    ))
 }
