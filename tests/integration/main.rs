@@ -17,4 +17,5 @@ mod isolation;
 mod live;
 mod live_camera;
 mod loader;
+mod recording;
 mod window;

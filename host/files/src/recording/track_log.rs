@@ -66,6 +66,7 @@ pub(crate) struct TrackLog {
     since: Instant,
     pub(crate) begun: Instant,
     done_bytes: u64,
+    done_rows: u64,
     profiles: Option<ProfileLog>,
     next_profile_part: u32,
 }
@@ -81,6 +82,7 @@ impl TrackLog {
             since: Instant::now(),
             begun: Instant::now(),
             done_bytes: 0,
+            done_rows: 0,
             profiles: None,
             next_profile_part: 1,
         })
@@ -100,7 +102,7 @@ impl TrackLog {
         Ok(())
     }
 
-    /// Writes what waits.
+    /// Writes what waits. Rows that could not be written never will be: [`TrackLog::rows_written`] tells how many were.
     pub(crate) fn flush(&mut self) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
         for rows in pending.chunks(MAX_BATCH_ROWS) {
@@ -125,6 +127,7 @@ impl TrackLog {
         let old = std::mem::replace(&mut self.now, next);
         self.begun = Instant::now();
         self.done_bytes += old.log.bytes();
+        self.done_rows += old.log.n_rows();
         old.close(shared, &self.stream)?;
         if let Some(profiles) = &self.profiles {
             let (n_bins, weights) = (profiles.n_bins, profiles.with_weights);
@@ -142,6 +145,11 @@ impl TrackLog {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.done_bytes + self.now.log.bytes() + self.profiles.as_ref().map_or(0, |p| p.now.log.bytes())
+    }
+
+    /// Rows that went to the operating system, whole batches of them, in all parts.
+    pub(crate) fn rows_written(&self) -> u64 {
+        self.done_rows + self.now.log.n_rows()
     }
 
     /// Bytes of rows that are in the part being written.

@@ -43,7 +43,7 @@ impl VideoLog {
         places: &[RoiPlace],
         frame: &FrameRecord,
     ) -> Result<()> {
-        if !self.beads.iter().flatten().eq(places.iter().map(|p| &p.bead)) {
+        if self.has_other_beads(places) {
             if places.is_empty() {
                 return Ok(()); // no bead, no plane; the frame is in the gap between two files
             }
@@ -57,6 +57,16 @@ impl VideoLog {
 
     fn make_room(&mut self, shared: &Shared) -> Result<()> {
         if self.now.is_full(self.options.max_file_bytes) { self.rotate(shared) } else { Ok(()) }
+    }
+
+    /// Whether the next frame goes into a new file, for which the disk may be waited.
+    pub(crate) fn is_to_rotate(&self, every: Option<Duration>) -> bool {
+        every.is_some_and(|every| self.begun.elapsed() >= every) || self.now.is_full(self.options.max_file_bytes)
+    }
+
+    /// Whether these are ROIs of other beads than before, which go into a new file.
+    pub(crate) fn has_other_beads(&self, places: &[RoiPlace]) -> bool {
+        !self.beads.iter().flatten().eq(places.iter().map(|p| &p.bead))
     }
 
     /// Rotates after a time. A rotation that fails is noted, and the old file goes on: no frame is lost by it.

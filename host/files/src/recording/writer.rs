@@ -100,7 +100,8 @@ impl RecordingWriter {
         Ok(TrackSetId(self.tracks.len() - 1))
     }
 
-    /// Appends rows in the order given; several frames or parts of one.
+    /// Appends rows in the order given; several frames or parts of one. They wait for others for a tenth of a second, so only
+    /// [`RecordingWriter::rows_written`] says what a kill cannot take any more.
     pub fn append_rows(&mut self, set: TrackSetId, rows: &[Row]) -> Result<()> {
         let due = self.rotate_every;
         let shared = self.shared.clone();
@@ -168,6 +169,9 @@ impl RecordingWriter {
     pub fn append_frame(&mut self, view: &PlaneView<'_>, frame: &FrameRecord) -> Result<()> {
         let due = self.rotate_every;
         let shared = self.shared.clone();
+        if self.frames.as_ref().is_some_and(|v| v.is_to_rotate(due)) {
+            self.flush_rows()?;
+        }
         let video = self.frames.as_mut().ok_or_else(|| not_begun(&shared.dir, "frames", "start_frames"))?;
         video.rotate_if_due(&shared, due);
         let appended = video.append_view(&shared, view, frame);
@@ -197,6 +201,9 @@ impl RecordingWriter {
     pub fn append_rois(&mut self, planes: &[u8], places: &[RoiPlace], frame: &FrameRecord) -> Result<()> {
         let due = self.rotate_every;
         let shared = self.shared.clone();
+        if self.rois.as_ref().is_some_and(|v| v.is_to_rotate(due) || v.has_other_beads(places)) {
+            self.flush_rows()?;
+        }
         let video = self.rois.as_mut().ok_or_else(|| not_begun(&shared.dir, "ROI stacks", "start_rois"))?;
         video.rotate_if_due(&shared, due);
         let appended = video.append_rois(&shared, planes, places, frame);
@@ -224,7 +231,7 @@ impl RecordingWriter {
     /// Everything goes on in new files, at the frame at which it is called.
     pub fn rotate(&mut self) -> Result<()> {
         let shared = self.shared.clone();
-        let mut first = Ok(());
+        let mut first = self.flush_rows();
         for (_, log) in &mut self.tracks {
             if let Some(log) = log {
                 first = first.and(log.rotate(&shared));
@@ -240,16 +247,29 @@ impl RecordingWriter {
     /// Does not wait for the disk; [`SyncHandle::sync`] does. Notices that the folder was moved or removed.
     pub fn flush(&mut self) -> Result<()> {
         self.shared.check_folder()?;
+        let mut first = self.flush_rows();
+        for video in [&mut self.frames, &mut self.rois].into_iter().flatten() {
+            first = first.and(video.flush());
+        }
+        self.noticed(first)
+    }
+
+    /// Writes the rows that wait; before everything that may keep the writer longer, so that no row waits for that too.
+    fn flush_rows(&mut self) -> Result<()> {
         let mut first = Ok(());
         for (_, log) in &mut self.tracks {
             if let Some(log) = log {
                 first = first.and(log.flush());
             }
         }
-        for video in [&mut self.frames, &mut self.rois].into_iter().flatten() {
-            first = first.and(video.flush());
-        }
         self.noticed(first)
+    }
+
+    /// Rows of a set that went to the operating system: a killed program has them in its file. The rest of what was
+    /// appended waits for the next flush, or was lost to the error that a call told of.
+    #[must_use]
+    pub fn rows_written(&self, set: TrackSetId) -> u64 {
+        self.tracks.get(set.0).and_then(|t| t.1.as_ref()).map_or(0, TrackLog::rows_written)
     }
 
     /// Bytes that were written so far, for the rate.
@@ -306,7 +326,10 @@ impl RecordingWriter {
                     m.problems.push(text);
                 }
             }
-            m.end(end_state);
+            // Who adds to a finished recording does not change when it ended.
+            if m.ended_utc.is_none() {
+                m.end(end_state);
+            }
         });
         self.shared.write_metadata()?;
         Ok(FinishReport { problems })

@@ -148,6 +148,7 @@ fn a_second_track_set_is_added_to_a_finished_recording_and_nothing_else_changes(
     writer.append_event(&event(1)).unwrap();
     writer.finish().unwrap();
     let before = std::fs::read(dir.join("tracks.main.0001.parquet")).unwrap();
+    let ended = Metadata::read(&dir).unwrap().ended_utc_ns;
 
     let mut writer = RecordingWriter::reopen(&dir).unwrap();
     assert_eq!(writer.add_track_set(&set("main")).unwrap_err().kind(), ErrorKind::AlreadyExists);
@@ -158,9 +159,38 @@ fn a_second_track_set_is_added_to_a_finished_recording_and_nothing_else_changes(
 
     let recording = Recording::open(&dir).unwrap();
     assert_eq!((recording.condition(), recording.check().unwrap()), (Condition::Finished, vec![]));
+    assert!(ended.is_some() && recording.metadata().ended_utc_ns == ended, "it ended when it ended");
     assert_same(&all_rows(&dir, "rerun").0, &rows(0..9, 1));
     assert_eq!(std::fs::read(dir.join("tracks.main.0001.parquet")).unwrap(), before);
     assert_eq!(recording.events().unwrap().0, [event(1), event(2)]);
+}
+
+#[test]
+fn rows_that_wait_are_written_before_a_new_file_is_made() {
+    // To make a file may take as long as the disk likes; rows must not wait for that too.
+    let (_keep, dir) = folder();
+    let mut options = options();
+    options.frames = Some(StackOptions { max_file_bytes: 4096 + 3 * 63, ..stack(GreyDepth::U8) });
+    let mut writer = RecordingWriter::create(&dir, &options).unwrap();
+    let main = writer.track_set("main").unwrap();
+    let frame = |writer: &mut RecordingWriter, i| {
+        writer.append_rows(main, &rows(i..i + 1, 2)).unwrap();
+        writer.append_frame(&view(&pixels(i, GreyDepth::U8, 9), GreyDepth::U8, 9), &record(i)).unwrap();
+        let written = writer.rows_written(main);
+        assert_eq!(all_rows(&dir, "main").0.len() as u64, written, "what it says is what a reader finds");
+        written
+    };
+    writer.flush().unwrap();
+    for i in 0..3 {
+        frame(&mut writer, i);
+    }
+    assert!(!dir.join("frames.0002.tif").exists());
+    // The fourth frame begins a file, so the rows that came before it are there, its own among them.
+    assert_eq!(frame(&mut writer, 3), 8);
+    assert!(dir.join("frames.0002.tif").exists());
+    writer.append_rows(main, &rows(4..5, 2)).unwrap();
+    writer.rotate().unwrap();
+    assert_eq!(writer.rows_written(main), 10, "rows of all parts");
 }
 
 #[test]
