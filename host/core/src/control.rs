@@ -27,8 +27,8 @@ pub use health::{DropCount, HealthView, LatencyView, LedgerView, StageLedger};
 pub use refusal::{Refusal, RefusalKind};
 pub(crate) use snapshot::nan_as_null_one;
 pub use snapshot::{
-    AxisView, BeadView, CameraState, CameraView, FormatView, MethodView, NewestRow, RecordingState, RecordingView,
-    SettingView, Snapshot, StageView, SweepPhase, SweepView, TableView, TrackingView, Warning, ZlutView,
+    AxisView, BeadView, CameraState, CameraView, ConductView, FormatView, MethodView, NewestRow, RecordingState,
+    RecordingView, SettingView, Snapshot, StageView, SweepPhase, SweepView, TableView, TrackingView, Warning, ZlutView,
 };
 pub use sweep::{SweepCommand, SweepPositions, SweepRequest, SweepWhich};
 pub(crate) use trace::Traces;

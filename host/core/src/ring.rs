@@ -92,6 +92,8 @@ pub struct Ring {
     gaps: GapLog,
     /// No more slots are lent.
     closing: AtomicBool,
+    /// Slots that stopped cameras had not given back.
+    n_taken_back: AtomicU64,
     ledger: Ledger,
 }
 
@@ -110,6 +112,8 @@ pub struct RingStatus {
     pub n_free: usize,
     /// Slots that the camera has.
     pub n_lent: usize,
+    /// Slots that cameras had not given back when they stopped, so far; they were taken back.
+    pub n_taken_back: u64,
     /// Slots whose frames are held, by queues and by consumers.
     pub n_held: usize,
     /// Bytes of all slots.
@@ -168,6 +172,7 @@ impl Ring {
             counts: StageCounts::new(CAMERA_STAGE),
             gaps: GapLog::new(options.gap_capacity),
             closing: AtomicBool::new(false),
+            n_taken_back: AtomicU64::new(0),
             ledger: ledger.clone(),
         });
         // The ledger must not keep the memory: what it knows of a ring that is gone is its last word.
@@ -203,6 +208,7 @@ impl Ring {
             n_slots: n_free + n_lent + n_held,
             n_free,
             n_lent,
+            n_taken_back: self.n_taken_back.load(Ordering::Relaxed),
             n_held,
             bytes: self.slots.region().len() as u64,
             next_index: self.next_index.load(Ordering::Acquire),
@@ -213,6 +219,13 @@ impl Ring {
     /// The oldest gap record that nobody took yet.
     pub fn next_gap(&self) -> Option<GapRecord> {
         self.gaps.pop()
+    }
+
+    /// Takes the memory of all slots from the system, slot by slot, while the camera may run already: it waits for memory
+    /// only where it is faster than this. Ends early when no more slots are lent. False: the rest could not be taken.
+    pub(crate) fn populate(&self) -> bool {
+        let mut slots = 0..self.slots.addresses().len();
+        slots.all(|slot| self.closing.load(Ordering::Relaxed) || self.slots.populate(slot).is_ok())
     }
 
     /// Slots that the camera needs for itself: what it said it would like to hold, and at least one.

@@ -44,6 +44,25 @@ impl SharedRegion {
         self.backing.path()
     }
 
+    /// Takes the memory behind these bytes from the system now, so that whoever writes them later does not wait for it. What
+    /// is there stays as it is, and others may read and write meanwhile. Where the system offers no such thing (Linux since
+    /// 5.14 does) it is an error of kind `Unsupported`, and the first to write waits.
+    pub fn populate(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        return self.map.advise_range(memmap2::Advice::PopulateWrite, offset, bytes).map_err(|e| {
+            match e.raw_os_error() {
+                // An older kernel does not know the word.
+                Some(code) if code == rustix::io::Errno::INVAL.raw_os_error() => io::ErrorKind::Unsupported.into(),
+                _ => e,
+            }
+        });
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (offset, bytes);
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
     /// First byte.
     pub fn as_mut_ptr(&self) -> *mut u8 {
         self.map.as_mut_ptr()
@@ -158,6 +177,26 @@ mod tests {
             assert_eq!(again.as_mut_ptr().add(4999).read(), 7);
         }
         assert!(SharedRegion::open(&region.path(), 5001).is_err(), "more than there is");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_that_is_taken_early_keeps_what_was_written() {
+        let region = SharedRegion::new(3 * 4096).unwrap();
+        // SAFETY: the byte lies inside the region, which nobody else has.
+        unsafe { region.as_mut_ptr().add(5000).write(7) };
+        match region.populate(0, 3 * 4096) {
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => return,
+            populated => populated.unwrap(),
+        }
+        // SAFETY: nobody writes it any more.
+        let bytes = unsafe { region.bytes() };
+        assert!(bytes[5000] == 7 && bytes.iter().filter(|b| **b != 0).count() == 1);
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let begins = format!("{:x}-", region.as_mut_ptr() as usize);
+        let of_region = smaps.lines().skip_while(|l| !l.starts_with(&begins));
+        let rss = of_region.into_iter().find_map(|l| l.strip_prefix("Rss:")).unwrap();
+        assert_eq!(rss.trim(), "12 kB", "all three pages are there");
     }
 
     #[cfg(target_os = "linux")]

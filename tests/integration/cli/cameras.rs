@@ -31,6 +31,23 @@ fn a_test_tells_rate_gaps_clock_and_delays() {
 }
 
 #[test]
+fn what_is_odd_about_a_camera_is_told_although_no_frame_is_missing() {
+    let folder = scratch("cameras");
+    let test = |faults: &str| {
+        let faults = format!("faults={faults}");
+        let args = ["camera", "test", "camera.sim", "--param", "n_frames=60", "--param", &faults, "--seconds", "600"];
+        let text = tetherscope(folder.path(), &args).stdout;
+        (tetherscope(folder.path(), &[&args[..], &["--json"]].concat()).json(), text)
+    };
+    let (report, text) = test("duplicate 20; duplicate 40");
+    assert_eq!(report["conduct"]["oddities"], serde_json::json!({"duplicate_id": 2}), "{report}");
+    assert!(text.contains("duplicate_id: 2 times"), "{text}");
+    let (report, text) = test("lost 20..22");
+    assert_eq!(report["conduct"]["oddities"], serde_json::json!({}), "{report}");
+    assert!(!text.contains("duplicate"), "{text}");
+}
+
+#[test]
 fn a_camera_that_ends_by_itself_is_measured_until_then() {
     let folder = scratch("cameras");
     let args = ["camera", "test", "camera.sim", "--param", "n_frames=20", "--seconds", "600", "--json"];

@@ -172,6 +172,14 @@ impl Test {
             0 => "no frame is missing\n".to_owned(),
             _ => drops.iter().map(|(reason, n)| format!("{reason}: {n} frames\n")).collect(),
         };
+        let conduct = &m.last.camera.conduct;
+        conduct.oddities.iter().for_each(|(what, n)| text += &format!("{what}: {n} times\n"));
+        if conduct.slots_taken_back > 0 {
+            text += &format!("{} slots were not given back when it stopped: taken back\n", conduct.slots_taken_back);
+        }
+        if conduct.slots_lost > 0 {
+            text += &format!("{} slots are still with it although it was stopped: lost\n", conduct.slots_lost);
+        }
         let optional = |v: Option<f64>| v.map_or(Value::Null, number);
         match (health.clock_ppm, health.clock_residual_ns) {
             (Some(ppm), Some(residual)) => {
@@ -193,7 +201,8 @@ impl Test {
             text += "it ended by itself\n";
         }
         let n_dropped: u64 = drops.iter().map(|(_, n)| n).sum();
-        let fine = m.frames > 0 && n_dropped == 0 && m.last.ledger.unexplained == 0;
+        let behaved = conduct.slots_taken_back == 0 && conduct.slots_lost == 0;
+        let fine = m.frames > 0 && n_dropped == 0 && m.last.ledger.unexplained == 0 && behaved;
         let json = json!({
             "camera": self.method,
             "device": self.device,
@@ -205,6 +214,7 @@ impl Test {
             "format": format,
             "settings": m.running.camera.settings,
             "dropped": drops.iter().map(|(r, n)| (r.clone(), json!(n))).collect::<serde_json::Map<_, _>>(),
+            "conduct": conduct,
             "clock_ppm": optional(health.clock_ppm),
             "clock_residual_ns": optional(health.clock_residual_ns),
             "arrival_jitter_ns": optional(health.arrival_jitter_ns),

@@ -73,13 +73,29 @@ pub(crate) fn condition_name(condition: Condition) -> &'static str {
     }
 }
 
-/// Frames missing by stage and reason.
-fn gaps_by_reason(gaps: &[GapRecord]) -> BTreeMap<String, u64> {
+/// By stage and reason: frames that are missing, and how often it was.
+fn gaps_by_reason(gaps: &[GapRecord]) -> BTreeMap<String, (u64, u64)> {
     let mut all = BTreeMap::new();
     for gap in gaps {
-        *all.entry(format!("{} {}", gap.stage, gap.reason)).or_insert(0) += gap.count;
+        let (frames, times) = all.entry(format!("{} {}", gap.stage, gap.reason)).or_insert((0, 0));
+        *frames += gap.count;
+        *times += 1;
     }
     all
+}
+
+/// One line of them: a frame that came twice is missing nowhere.
+fn gap_line((what, (frames, times)): (&String, &(u64, u64))) -> String {
+    let is = if *frames > 0 { format!("{frames} frames") } else { format!("{times} times") };
+    format!("gaps     {what}: {is}\n")
+}
+
+/// Slots that the camera did not give back, if any.
+fn conduct_line(sections: &BTreeMap<String, Value>) -> Option<String> {
+    let slots = |name: &str| sections.get("conduct").and_then(|c| c[name].as_u64()).unwrap_or(0);
+    let (taken_back, lost) = (slots("slots_taken_back"), slots("slots_lost"));
+    let line = format!("camera   kept slots when it was stopped: {taken_back} were taken back, {lost} were lost\n");
+    (taken_back + lost > 0).then_some(line)
 }
 
 fn report(recording: &Recording, seen: &Seen<'_>) -> (Output, Ending) {
@@ -113,8 +129,9 @@ fn report(recording: &Recording, seen: &Seen<'_>) -> (Output, Ending) {
     let gaps = gaps_by_reason(seen.gaps);
     text += &match gaps.len() {
         0 => "gaps     none\n".to_owned(),
-        _ => gaps.iter().map(|(what, n)| format!("gaps     {what}: {n} frames\n")).collect(),
+        _ => gaps.iter().map(gap_line).collect(),
     };
+    text += &conduct_line(&m.sections).unwrap_or_default();
     m.problems.iter().for_each(|p| text += &format!("problem  {}\n", p.replace('\n', "\n         ")));
     for d in seen.damage {
         text += &format!("damaged  {}: {}{}\n", d.file, d.what, lost(d));
@@ -133,7 +150,9 @@ fn report(recording: &Recording, seen: &Seen<'_>) -> (Output, Ending) {
         "metadata": m,
         "rows": seen.rows,
         "events": seen.events,
-        "gaps": {"records": seen.gaps.len(), "frames": seen.gaps.iter().map(|g| g.count).sum::<u64>(), "by_reason": gaps},
+        "gaps": {"records": seen.gaps.len(), "frames": seen.gaps.iter().map(|g| g.count).sum::<u64>(),
+            "by_reason": gaps.iter().map(|(what, n)| (what, n.0)).collect::<BTreeMap<_, _>>(),
+            "times": gaps.iter().map(|(what, n)| (what, n.1)).collect::<BTreeMap<_, _>>()},
         "damage": damage_json(seen.damage),
         "checked": seen.checked,
     });

@@ -7,6 +7,7 @@ use super::health::{HealthView, LedgerView};
 use super::refusal::Refusal;
 use super::sweep::SweepRequest;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The experiment now.
@@ -127,6 +128,20 @@ pub struct CameraView {
     pub format: Option<FormatView>,
     /// Settings as read back.
     pub settings: Vec<SettingView>,
+    /// How it behaved since it was started last.
+    #[serde(default)]
+    pub conduct: ConductView,
+}
+
+/// What was odd about a camera that no lost frame shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConductView {
+    /// How often, by name as in the gap table: `duplicate_id`, `ids_went_back`, `came_late`, `disconnected`, `reconnected`.
+    pub oddities: BTreeMap<String, u64>,
+    /// Slots that it had not given back when it had stopped; they were taken back.
+    pub slots_taken_back: u64,
+    /// Slots that it still has although it did not come back: out of use until the camera is started anew.
+    pub slots_lost: u64,
 }
 
 /// What a camera delivers.

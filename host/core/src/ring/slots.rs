@@ -53,15 +53,18 @@ impl<M> Slots<M> {
         slot_bytes.max(1).next_multiple_of(SLOT_ALIGNMENT)
     }
 
-    /// Slots of `slot_bytes` in a region of at least `beside.len()` strides. Touches every page, so that the camera does
-    /// not wait for the system to find them.
+    /// Slots of `slot_bytes` in a region of at least `beside.len()` strides. Their memory is taken from the system as
+    /// [`Slots::populate`] goes on, or when it is first written.
     pub(crate) fn new(region: SharedRegion, slot_bytes: usize, beside: Vec<M>) -> Self {
         let stride_bytes = Self::stride_bytes(slot_bytes);
         let n = beside.len();
         assert!(n > 0 && region.len() >= n * stride_bytes, "{n} slots of {stride_bytes} bytes in {}", region.len());
-        for page in (0..n * stride_bytes).step_by(SLOT_ALIGNMENT) {
-            // SAFETY: inside the region, which nobody else has yet.
-            unsafe { region.as_mut_ptr().add(page).write_volatile(0) };
+        if region.populate(0, stride_bytes).is_err() {
+            // Nobody could do it later, so every page is touched now.
+            for page in (0..n * stride_bytes).step_by(SLOT_ALIGNMENT) {
+                // SAFETY: inside the region, which nobody else has yet.
+                unsafe { region.as_mut_ptr().add(page).write_volatile(0) };
+            }
         }
         Self {
             states: (0..n).map(|_| AtomicU32::new(FREE)).collect(),
@@ -74,6 +77,11 @@ impl<M> Slots<M> {
             stride_bytes,
             region,
         }
+    }
+
+    /// Takes the memory of one slot from the system, whoever has the slot meanwhile; its bytes stay as they are.
+    pub(crate) fn populate(&self, slot: usize) -> std::io::Result<()> {
+        self.region.populate(slot * self.stride_bytes, self.stride_bytes)
     }
 
     /// Addresses of all slots.

@@ -50,6 +50,7 @@ impl RingTarget {
         self.session.retired.store(true, Ordering::SeqCst);
         let kept = if has_stopped { self.ring.slots.take_back_all() } else { 0 };
         if kept > 0 {
+            self.ring.n_taken_back.fetch_add(kept as u64, Ordering::Relaxed);
             tracing::warn!("the camera stopped and did not give {kept} slots back; they were taken back");
         }
         self.ring.end_session();

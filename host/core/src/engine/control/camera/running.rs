@@ -4,7 +4,7 @@
 use super::no_camera;
 use super::source::{Open, Source};
 use crate::RunError;
-use crate::control::{Answer, CameraState, EventKind, Hub, Refusal, RefusalKind, Severity};
+use crate::control::{Answer, CameraState, ConductView, EventKind, Hub, Refusal, RefusalKind, Severity};
 use crate::engine::control::{Asker, Control, Outcome};
 use crate::engine::display;
 use crate::engine::live::{Live, LiveSetup, Mailbox};
@@ -44,6 +44,7 @@ pub(crate) struct Running {
     pub(crate) ring: Arc<Ring>,
     live: Option<Live>,
     display: Option<JoinHandle<()>>,
+    memory: Option<JoinHandle<()>>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(crate) ledger: Ledger,
     /// The live thread has told that it is through.
@@ -95,7 +96,7 @@ impl Control {
     }
 
     fn camera_started(&mut self, asker: Asker, ready: Ready) {
-        let Ready { camera, ring, display, subscription, pool, ledger, past_frames } = ready;
+        let Ready { camera, ring, display, memory, subscription, pool, ledger, past_frames } = ready;
         let counts = ledger.stage("tracking");
         self.recording_stage(&ledger);
         let max_batch_frames = ((ring.status().n_slots - past_frames) / 8).max(1);
@@ -124,12 +125,14 @@ impl Control {
             (format.ring_slots, format.ring_bytes) = (status.n_slots as u32, status.bytes);
         }
         self.camera.view.state = CameraState::Running;
+        self.camera.view.conduct = ConductView::default();
         self.camera.running = Some(Running {
             camera: Some(camera),
             ring,
             mailbox: live.mailbox.clone(),
             live: Some(live),
             display: Some(display),
+            memory,
             ledger,
             over: false,
             stopping: false,
@@ -188,7 +191,11 @@ impl Control {
         // Its last gaps, while there is somebody to ask.
         self.pass_gaps();
         if let Some(running) = self.camera.running.take() {
-            self.camera.next_frame = self.camera.next_frame.max(running.ring.status().next_index);
+            let ring = running.ring.status();
+            self.camera.next_frame = self.camera.next_frame.max(ring.next_index);
+            let conduct = &mut self.camera.view.conduct;
+            // Nobody fills the ring any more, so what is lent is lost.
+            (conduct.slots_taken_back, conduct.slots_lost) = (ring.n_taken_back, ring.n_lent as u64);
             self.keep_last_ledger(&running);
         }
         let frame = self.camera.next_frame;
@@ -266,12 +273,12 @@ fn reason_of(end: &Option<CameraEnd>) -> String {
 struct Parts {
     camera: Option<Feeder>,
     live: Option<Live>,
-    display: Option<JoinHandle<()>>,
+    beside: [Option<JoinHandle<()>>; 2],
 }
 
 impl Running {
     fn take_apart(&mut self) -> Parts {
-        Parts { camera: self.camera.take(), live: self.live.take(), display: self.display.take() }
+        Parts { camera: self.camera.take(), live: self.live.take(), beside: [self.display.take(), self.memory.take()] }
     }
 }
 
@@ -282,11 +289,23 @@ impl Parts {
         if let Some(live) = self.live {
             live.join();
         }
-        if self.display.is_some_and(|d| d.join().is_err()) {
-            tracing::error!("the display's thread panicked");
+        if self.beside.into_iter().flatten().any(|t| t.join().is_err()) {
+            tracing::error!("the display's thread, or the one that takes the ring's memory, panicked");
         }
         end
     }
+}
+
+/// Takes the ring's memory on a thread of its own: half a gigabyte would keep the first frame waiting for a quarter of a
+/// second. Without that thread frames take it as they come.
+fn take_memory(ring: &Arc<Ring>) -> Option<JoinHandle<()>> {
+    let ring = ring.clone();
+    let taking = move || {
+        if !ring.populate() {
+            tracing::warn!("the memory of the ring could not be taken in advance: the first frames may come late");
+        }
+    };
+    std::thread::Builder::new().name("ring-memory".into()).spawn(taking).ok()
 }
 
 /// What starts a camera, off the control thread.
@@ -305,6 +324,7 @@ struct Ready {
     camera: Feeder,
     ring: Arc<Ring>,
     display: JoinHandle<()>,
+    memory: Option<JoinHandle<()>>,
     subscription: crate::ring::Subscription,
     pool: LivePool,
     ledger: Ledger,
@@ -339,7 +359,9 @@ impl Start {
         // Before its frames, who takes them.
         let display = display::start(shown, format, self.hub.clone(), self.meters.clone())?;
         match self.feed(&ring) {
-            Ok(camera) => Ok(Ready { camera, ring, display, subscription, pool, ledger, past_frames }),
+            Ok(camera) => {
+                Ok(Ready { camera, memory: take_memory(&ring), ring, display, subscription, pool, ledger, past_frames })
+            }
             Err(e) => {
                 ring.finish();
                 // It ends with the ring.
