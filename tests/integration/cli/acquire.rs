@@ -257,8 +257,34 @@ fn a_disk_that_fills_up_ends_the_recording_loudly_and_keeps_what_is_on_it() {
     }
     let recording = Recording::open(&recording).unwrap();
     let (kept, told) = (rows(&recording).len() as u64, report["recording"]["rows"].as_u64().unwrap());
-    // What was on the disk before it was full is still there.
-    assert!(before > 0 && kept >= before && kept <= told, "{kept} rows are there: {report}");
+    // What was on the disk before it was full is still there, and nothing is told to be there that is not.
+    assert!(before > 0 && kept >= before, "{kept} rows are there: {report}");
+    assert_eq!(kept, told, "{report}");
+    let stages = report["ledger"]["stages"].as_array().unwrap();
+    let of = |name: &str| {
+        let stage = stages.iter().find(|s| s["stage"] == format!("{name}.1")).unwrap_or_else(|| panic!("{report}"));
+        let lost = stage["dropped"].as_array().unwrap().iter().filter(|d| d["reason"] == "disk_error");
+        (
+            stage["delivered"].as_u64().unwrap(),
+            lost.map(|d| d["count"].as_u64().unwrap()).sum::<u64>(),
+            stage["in_flight"].clone(),
+        )
+    };
+    let frames_of = |rows: &[tetherscope_files::Row]| rows.chunk_by(|a, b| a.frame == b.frame).count() as u64;
+    let (tracked, lost_rows, in_flight) = of("tracks");
+    assert_eq!((tracked, &in_flight), (frames_of(&rows(&recording)), &0.into()), "frames with rows: {report}");
+    let (in_video, lost_video, in_flight) = of("video");
+    assert_eq!(
+        (in_video, &in_flight),
+        (recording.rois().unwrap().n_frames(), &0.into()),
+        "frames of the video: {report}"
+    );
+    assert!(lost_rows > 0 && lost_video > 0, "{report}");
+    let gaps = recording.gaps().unwrap().0;
+    for (name, lost) in [("tracks", lost_rows), ("video", lost_video)] {
+        let in_file = gaps.iter().filter(|g| g.stage == name && g.reason == "disk_error").map(|g| g.count).sum::<u64>();
+        assert_eq!(in_file, lost, "the gap table has all that {name} lost: {gaps:?}");
+    }
     let damage = recording.check().unwrap();
     assert!(damage.iter().all(|d| d.file.starts_with("rois")), "{damage:?}");
 }

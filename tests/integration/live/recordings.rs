@@ -34,6 +34,39 @@ fn a_recording_begins_and_ends_exactly_at_the_frames_that_are_named() {
 }
 
 #[test]
+fn a_recording_of_so_many_frames_ends_by_itself_exactly_there() {
+    let folder = crate::harness::scratch("live-so-many");
+    let rig = tracking(lossless());
+    let request = |name: &str, frames| RecordingRequest {
+        folder: folder.path().into(),
+        name: name.into(),
+        frames: Some(frames),
+        ..Default::default()
+    };
+    let none = rig.try_ask(RecordingCommand::Start(request("none", 0))).unwrap_err();
+    assert_eq!(none.kind, RefusalKind::Invalid);
+    rig.ask(CameraCommand::Start);
+    rig.wait_for_frames(10);
+    for (name, n) in [("one", 1), ("some", 25), ("many", 100)] {
+        let from = rig.frame_of(RecordingCommand::Start(request(name, n)));
+        let ended = rig.wait_for("its end", |s| s.recording.state == RecordingState::Off);
+        let frames: Vec<u64> = rows_of(&folder.path().join(name), "main").iter().map(|r| r.frame).collect();
+        assert_eq!(frames, (from..from + n).flat_map(|f| [f, f]).collect::<Vec<_>>(), "{name}");
+        assert_eq!((ended.recording.frames, ended.recording.rows), (n, 2 * n));
+        let stopped = ended.events.iter().rev().find(|e| matches!(e.kind, EventKind::RecordingStopped { .. }));
+        assert_eq!(stopped.and_then(|e| e.frame), Some(from + n));
+        // What the file says of itself is what is in it: nothing was under way any more.
+        let recording = Recording::open(folder.path().join(name)).unwrap();
+        let stages = recording.metadata().sections["ledger"]["stages"].clone();
+        let is_its =
+            |s: &&serde_json::Value| s["delivered"] == n && s["stage"].as_str().unwrap().starts_with("tracks.");
+        let its = stages.as_array().unwrap().iter().rfind(is_its).unwrap();
+        assert_eq!((&its["seen"], &its["in_flight"]), (&n.into(), &0.into()), "{stages:#}");
+    }
+    assert_eq!(rig.client.snapshot().camera.state, CameraState::Running);
+}
+
+#[test]
 fn new_files_are_begun_without_a_gap() {
     let folder = crate::harness::scratch("live-rotate");
     let rig = tracking(lossless());

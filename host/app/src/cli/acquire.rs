@@ -30,7 +30,8 @@ pub(crate) struct Acquire {
     /// End after so many seconds; without --seconds and --frames on Ctrl-C, or when the camera ends
     #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "frames")]
     seconds: Option<f64>,
-    /// End when so many frames were recorded (seen, if nothing is recorded)
+    /// Record exactly so many frames, counted from the first; what is missing of them stands in the gap table. Without a
+    /// recording: end when so many were seen
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
     /// Folder for the recording's folder, instead of the rig's recording.folder
@@ -119,7 +120,11 @@ impl Acquire {
             self.start_recording(session)?;
             session.start_camera()?;
         }
-        let limits = Limits { seconds: self.seconds, frames: self.frames };
+        let limits = Limits {
+            seconds: self.seconds,
+            frames: self.frames,
+            recorded: session.snapshot().recording.state == RecordingState::On,
+        };
         let mut seen = watch::watch(session, &limits, context.interactive());
         let mut failure = seen.failure.take();
         // Frames on their way are tracked and recorded before the camera counts as stopped.
@@ -134,6 +139,7 @@ impl Acquire {
         if matches!(session.snapshot().recording.state, RecordingState::On) {
             end(Command::Recording(RecordingCommand::Stop));
         }
+        watch::wait_until_written(session);
         let last = session.snapshot();
         watch::note_the_rest(session);
         Ok(report::Summary { failure: failure.or_else(|| recording_failure(&last.recording.state)), seen, last })
@@ -144,8 +150,9 @@ impl Acquire {
         let (date, time) = (now.strftime("%Y-%m-%d").to_string(), now.strftime("%H-%M-%S").to_string());
         match session.file.rig.recording_step(self.out.clone(), &date, &time) {
             None => Ok(()),
-            Some(step) => {
-                if let Command::Recording(RecordingCommand::Start(request)) = &step.command {
+            Some(mut step) => {
+                if let Command::Recording(RecordingCommand::Start(request)) = &mut step.command {
+                    request.frames = self.frames;
                     std::fs::create_dir_all(&request.folder).map_err(|e| self.cannot_make(session, request, &e))?;
                 }
                 if self.out.is_some() || self.name.is_some() {

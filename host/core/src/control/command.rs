@@ -340,6 +340,9 @@ pub struct RecordingRequest {
     pub profiles: bool,
     /// A new tracks file after so many minutes; 0 never.
     pub rotate_minutes: f64,
+    /// It ends by itself after so many frames of the camera, counted from its first; those of them that are missing stand in
+    /// the gap table. None: it goes on until it is stopped.
+    pub frames: Option<u64>,
 }
 
 /// What a capture holds.

@@ -402,6 +402,7 @@ impl Control {
                 self.barrier = Some(Barrier { left: left.into() });
                 self.go_on_at_barrier();
             }
+            Note::Recorded { id } => self.recording_has_all(id),
             Note::Ended { next_frame } => self.live_ended(next_frame),
         }
         self.publisher.touch();

@@ -52,6 +52,8 @@ pub(crate) enum Note {
     PluginHung { plugin: String, calls: usize, rows: u64, frame: u64, disabled: bool },
     /// It waits before this frame for commands that belong there.
     Barrier { frame: u64 },
+    /// A recording has all the frames that it was to have.
+    Recorded { id: u64 },
     /// The last frame is through; `next_frame` is the index after it.
     Ended { next_frame: u64 },
 }
@@ -150,6 +152,7 @@ impl LiveThread {
                 Some(frames) if frames.is_empty() => self.tell_failures(),
                 Some(frames) => self.process(frames),
             }
+            self.end_recording_that_has_all();
         }
         self.take_mail();
         self.tell_clock(true);
@@ -220,11 +223,14 @@ impl LiveThread {
         if self.setup.barriers.front().is_some_and(|b| *b <= first.index()) {
             self.wait_at_barrier(first.index());
         }
+        self.end_recording_before(first.index());
         let limits = self.setup.program.batch;
+        let until_frame = self.boundary_after(first.index());
         let most = (limits.max_frames.max(1) as usize).min(self.setup.max_batch_frames);
         let until_ns = first.arrival_ns() + (limits.max_ms * 1e6) as i64;
         let mut frames = vec![first];
-        while frames.len() < most && !self.mailbox.has_mail() {
+        let is_last = |f: &Frame| until_frame.is_some_and(|b| b <= f.index() + 1);
+        while frames.len() < most && !frames.last().is_some_and(is_last) && !self.mailbox.has_mail() {
             let left = Duration::from_nanos(u64::try_from(until_ns - now_ns()).unwrap_or(0));
             // Nobody comes within that time: waiting would only make this one late.
             if self.setup.subscription.is_empty() && self.interval > left {
@@ -232,7 +238,7 @@ impl LiveThread {
             }
             // Without time left it takes what waits already.
             match self.setup.subscription.next(left) {
-                Next::Frame(f) if self.setup.barriers.front().is_some_and(|b| *b <= f.index()) => {
+                Next::Frame(f) if until_frame.is_some_and(|b| b <= f.index()) => {
                     self.held_over = Some(f);
                     break;
                 }
@@ -241,6 +247,25 @@ impl LiveThread {
             }
         }
         Some(frames)
+    }
+
+    /// The frame at which something changes that is known already: no batch reaches across it.
+    fn boundary_after(&self, frame: u64) -> Option<u64> {
+        let end = self.setup.program.recorder.as_ref().and_then(|r| r.end_frame()).filter(|end| *end > frame);
+        self.setup.barriers.front().copied().into_iter().chain(end).min()
+    }
+
+    /// Ends a recording whose frames were all taken, now rather than with the next frame, which may never come.
+    fn end_recording_that_has_all(&self) {
+        self.end_recording_before(self.next_frame);
+    }
+
+    /// Ends a recording that is not to have this frame any more.
+    fn end_recording_before(&self, frame: u64) {
+        let Some(recorder) = &self.setup.program.recorder else { return };
+        let Some(end) = recorder.end_frame().filter(|end| *end <= frame && !recorder.has_ended()) else { return };
+        recorder.end(end);
+        self.note(Note::Recorded { id: recorder.id() });
     }
 
     /// Lets the control thread do what belongs before this frame.

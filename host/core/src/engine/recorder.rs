@@ -4,15 +4,18 @@
 mod item;
 mod provenance;
 mod thread;
+mod video;
+mod waiting;
 
 pub(crate) use item::{BatchItem, Item};
 pub(crate) use provenance::{isa, sections};
-pub(crate) use thread::{Finished, RecorderSetup, VideoShape, start};
+pub(crate) use thread::{Finished, RecorderSetup, start};
+pub(crate) use video::VideoShape;
 
 use super::program::Program;
 use super::work::{BatchFrames, BatchResults};
 use crate::control::DataMode;
-use crate::ledger::{DropReason, StageCounts};
+use crate::ledger::{DropReason, LedgerSnapshot, StageCounts};
 use crate::plan::Plan;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -63,7 +66,10 @@ struct Inner {
     high_water: f64,
     /// From this frame on; none: it has not begun.
     from: Option<u64>,
-    ended: bool,
+    /// So many frames; none: until somebody ends it.
+    n_frames: Option<u64>,
+    /// Up to this frame; none: it goes on.
+    end: Option<u64>,
     /// The frame after the last one that was put in.
     next_frame: u64,
     /// Ledger of the running camera: rows, and frames of videos.
@@ -74,14 +80,16 @@ struct Inner {
 }
 
 impl Inlet {
-    pub(crate) fn new(id: u64, limits: Limits) -> Self {
+    /// `n_frames`: it ends by itself after so many.
+    pub(crate) fn new(id: u64, limits: Limits, n_frames: Option<u64>) -> Self {
         let inner = Inner {
             items: VecDeque::new(),
             batches: 0,
             held_frames: 0,
             high_water: 0.0,
             from: None,
-            ended: false,
+            n_frames,
+            end: None,
             next_frame: 0,
             tracks: None,
             video: None,
@@ -117,15 +125,27 @@ impl Inlet {
         self.queue.put.notify_all();
     }
 
-    /// The first frame that is not in it any more; likewise.
-    pub(crate) fn end(&self, frame: u64) {
+    /// The first frame that is not in it any more; likewise. Gives what holds.
+    pub(crate) fn end(&self, frame: u64) -> u64 {
         let mut inner = self.queue.lock();
-        if inner.ended {
-            return;
+        if let Some(end) = inner.end {
+            return end;
         }
-        inner.ended = true;
+        inner.end = Some(frame);
         inner.items.push_back(Item::End(frame));
         self.queue.put.notify_all();
+        frame
+    }
+
+    /// No frame is taken any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.queue.lock().end.is_some()
+    }
+
+    /// The first frame that is not to be in it any more, where that is known before somebody ends it.
+    pub(crate) fn end_frame(&self) -> Option<u64> {
+        let inner = self.queue.lock();
+        inner.from.zip(inner.n_frames).map(|(from, n)| from.saturating_add(n))
     }
 
     /// New files from the next frame on, which it names.
@@ -152,7 +172,7 @@ impl Inlet {
     ) {
         let (mode, n) = (program.mode, batch.frames().len());
         let mut inner = self.queue.lock();
-        if inner.ended || inner.from.is_none() {
+        if inner.end.is_some() || inner.from.is_none() {
             return;
         }
         Self::note_missed(&mut inner, batch);
@@ -197,6 +217,7 @@ impl Inlet {
                 mode,
                 rois: program.plan.clone().filter(|_| mode.records_rois()),
                 n_frames: n as u64,
+                end_frame: first_after,
                 held,
             };
             inner.items.push_back(Item::Batch(Box::new(item)));
@@ -240,6 +261,12 @@ impl Inlet {
     pub(crate) fn first_frame(&self) -> Option<u64> {
         self.queue.lock().from
     }
+}
+
+/// In short, what a ledger says.
+fn verdict(ledger: &LedgerSnapshot) -> serde_json::Value {
+    let (lost, unexplained) = (ledger.n_lost(), ledger.unexplained());
+    serde_json::json!({ "complete": lost == 0 && unexplained == 0, "frames_lost": lost, "unexplained": unexplained })
 }
 
 /// A gap as files know it.

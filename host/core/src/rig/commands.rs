@@ -165,6 +165,7 @@ impl Rig {
             notes: r.notes.clone(),
             profiles: r.profiles,
             rotate_minutes: r.rotate_minutes,
+            frames: None,
         };
         let command = Command::Recording(RecordingCommand::Start(request));
         r.on.then_some(RigStep { key: "recording.folder", command })

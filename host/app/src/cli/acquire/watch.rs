@@ -21,6 +21,8 @@ const HEALTH_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Limits {
     pub(super) seconds: Option<f64>,
     pub(super) frames: Option<u64>,
+    /// They are recorded: the recording knows when it has them.
+    pub(super) recorded: bool,
 }
 
 /// Why it ended.
@@ -105,27 +107,36 @@ pub(super) fn watch(session: &Session, limits: &Limits, interactive: bool) -> Se
 
 /// Whether it is over, and what failed.
 fn ended(session: &Session, now: &Snapshot, limits: &Limits, seconds: f64) -> Option<(Ended, Option<Refusal>)> {
-    let recorded = match &now.recording.state {
-        RecordingState::Failed(refusal) => return Some((Ended::Recording, Some(refusal.clone()))),
-        RecordingState::On => Some(now.recording.frames),
-        _ => None,
-    };
+    if let RecordingState::Failed(refusal) = &now.recording.state {
+        return Some((Ended::Recording, Some(refusal.clone())));
+    }
     match &now.camera.state {
         CameraState::Failed(refusal) => return Some((Ended::Camera, Some(refusal.clone()))),
         CameraState::Open | CameraState::Closed => return Some((Ended::Camera, None)),
         CameraState::Running | CameraState::Lost(_) => {}
     }
-    let seen = recorded.or_else(|| now.health.newest_frame.map(|f| f + 1)).unwrap_or(0);
+    // A recording ends by itself at exactly the frame that was asked for.
+    let has_all = |n: u64| match limits.recorded {
+        true => now.recording.state != RecordingState::On,
+        false => now.health.newest_frame.is_some_and(|f| f + 1 >= n),
+    };
     if session.has_ended() {
         Some((Ended::Engine, None))
     } else if session.is_cancelled() {
         Some((Ended::Asked, None))
-    } else if limits.frames.is_some_and(|n| seen >= n) {
+    } else if limits.frames.is_some_and(has_all) {
         Some((Ended::Frames, None))
     } else if limits.seconds.is_some_and(|s| seconds >= s) {
         Some((Ended::Seconds, None))
     } else {
         None
+    }
+}
+
+/// Waits until a recording that ended by itself is on the disk.
+pub(super) fn wait_until_written(session: &Session) {
+    while session.snapshot().recording.state == RecordingState::Finishing && !session.has_ended() {
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -136,6 +136,7 @@ impl State {
             notes: self.notes.clone(),
             profiles: self.profiles,
             rotate_minutes: self.rotate_minutes.trim().parse().unwrap_or(0.0),
+            frames: None,
         }
     }
 

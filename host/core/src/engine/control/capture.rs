@@ -60,8 +60,8 @@ impl Control {
         let (from_ns, until_ns) = (now - (before_s * 1e9) as i64, now + (after_s * 1e9) as i64);
         let held_frames = self.camera.past_frames().max(1);
         let limits = Limits { batches: self.options.recorder_queue_batches, held_frames };
-        let mut begin = self.begin_of(limits, Purpose::Capture);
-        begin.request = RecordingRequest { folder, ..RecordingRequest::default() };
+        let request = RecordingRequest { folder, ..RecordingRequest::default() };
+        let begin = self.begin_of(limits, Purpose::Capture, request);
         Ok(self.try_job(
             asker,
             move || begin.begin(),

@@ -6,7 +6,7 @@ use crate::control::{
 };
 use crate::engine::settings::method_view;
 use crate::engine::times::utc_now_ns;
-use crate::ledger::{LedgerSnapshot, StageSnapshot};
+use crate::ledger::{Ledger, LedgerSnapshot, StageSnapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -26,8 +26,8 @@ pub(crate) struct Publisher {
     second: Option<Instant>,
     revision: u64,
     events: VecDeque<Event>,
-    /// Of a camera that stands: how its ledger stood at the end.
-    last_ledger: LedgerSnapshot,
+    /// Of a camera that stands: its ledger, in which a recording may still be counting.
+    last_ledger: Ledger,
     /// Losses that were told, by stage and reason, and when.
     told: BTreeMap<(String, &'static str), (u64, Instant)>,
 }
@@ -132,11 +132,16 @@ impl Control {
 
     /// How all stages stand; of a camera that stands, how they stood.
     pub(crate) fn ledger_now(&self) -> LedgerSnapshot {
-        self.camera.running().map_or_else(|| self.publisher.last_ledger.clone(), |r| r.ledger.snapshot())
+        self.ledger().snapshot()
+    }
+
+    /// The ledger of the camera that runs, or ran last.
+    pub(super) fn ledger(&self) -> &Ledger {
+        self.camera.running().map_or(&self.publisher.last_ledger, |r| &r.ledger)
     }
 
     pub(super) fn keep_last_ledger(&mut self, running: &super::camera::Running) {
-        self.publisher.last_ledger = running.ledger.snapshot();
+        self.publisher.last_ledger = running.ledger.clone();
         self.tell_drops_of(&running.ledger.snapshot(), true);
         self.publisher.told.clear();
     }

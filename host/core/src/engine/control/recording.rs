@@ -13,7 +13,7 @@ use crate::control::{
 use crate::engine::program::Program;
 use crate::engine::recorder::{Finished, Inlet, Item, Limits, VideoShape};
 use crate::engine::times::utc_now_ns;
-use crate::ledger::{Ledger, LedgerSnapshot};
+use crate::ledger::Ledger;
 use crate::ring::{GapKind, GapRecord};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -45,7 +45,9 @@ struct Now {
     rotate_every: Option<Duration>,
     rotated: Instant,
     /// Who waits for the end.
-    stopper: Option<(Asker, Option<u64>)>,
+    stopper: Option<Asker>,
+    /// The first frame that is not in it any more.
+    end_frame: Option<u64>,
     stopping: bool,
 }
 
@@ -137,6 +139,10 @@ impl Control {
                 "give 0 or more minutes",
             ));
         }
+        if request.frames == Some(0) {
+            let mend = "ask for at least one, or for no number of frames";
+            return Err(Refusal::new(RefusalKind::Invalid, "cannot start a recording", "frames is 0", mend));
+        }
         let format = self.camera.format();
         if self.program.mode != crate::control::DataMode::Track && format.is_none() {
             let cause = "video is to be recorded, and no camera is open";
@@ -145,16 +151,16 @@ impl Control {
         let for_now = |r: &super::camera::Running| (r.ring.status().n_slots - self.camera.past_frames()) / 2;
         let held_frames = self.camera.running().map_or(64, for_now);
         let limits = Limits { batches: self.options.recorder_queue_batches, held_frames: held_frames.max(1) };
-        let begin = Begin { request, ..self.begin_of(limits, Purpose::Recording) };
+        let begin = self.begin_of(limits, Purpose::Recording, request);
         Ok(self.try_job(asker, move || begin.begin(), Self::recording_begun))
     }
 
     /// What every recording begins with, as things are.
-    pub(super) fn begin_of(&mut self, limits: Limits, purpose: Purpose) -> Begin {
+    pub(super) fn begin_of(&mut self, limits: Limits, purpose: Purpose, request: RecordingRequest) -> Begin {
         self.recording.n_started += 1;
         let format = self.camera.format();
         Begin {
-            inlet: Inlet::new(self.recording.n_started, limits),
+            inlet: Inlet::new(self.recording.n_started, limits, request.frames),
             shape: format.map(|format| VideoShape {
                 format,
                 nm_per_px: self.options.optics.nm_per_px,
@@ -166,7 +172,7 @@ impl Control {
             needed: if purpose == Purpose::Recording { self.needed_bytes(format.as_ref()) } else { 0 },
             meters: self.meters.clone(),
             inputs: self.inputs.clone(),
-            request: RecordingRequest::default(),
+            request,
             purpose,
         }
     }
@@ -191,6 +197,7 @@ impl Control {
             by: asker.client,
             reason: String::new(),
             stopper: None,
+            end_frame: None,
             stopping: false,
         });
         let record_profiles = request.profiles;
@@ -219,20 +226,21 @@ impl Control {
         self.switch(
             program,
             Box::new(move |control, frame| {
-                let end = frame.unwrap_or_else(|| control.camera.next_frame());
-                inlet.end(end);
+                // It may have ended itself before.
+                let end = inlet.end(frame.unwrap_or_else(|| control.camera.next_frame()));
                 if let Some(asker) = &stopper {
                     control.took_effect(asker, Some(end));
                 }
                 if let Some(now) = &mut control.recording.now {
-                    now.stopper = stopper.map(|asker| (asker, Some(end)));
+                    now.end_frame = Some(end);
+                    now.stopper = stopper;
                 }
                 control.pass_gaps();
-                let ledger = control.ledger_now();
                 let clock = serde_json::to_value(control.meters.clock()).unwrap_or_default();
                 inlet.put(Item::Section("clock".into(), clock));
-                inlet.put(Item::Section("verdict".into(), verdict(&ledger)));
-                inlet.put(Item::Section("ledger".into(), serde_json::to_value(ledger).unwrap_or_default()));
+                let conduct = serde_json::to_value(&control.camera.view.conduct).unwrap_or_default();
+                inlet.put(Item::Section("conduct".into(), conduct));
+                inlet.put(Item::Account(control.ledger().clone()));
                 inlet.put(Item::Finish);
             }),
         );
@@ -260,6 +268,20 @@ impl Control {
         }
     }
 
+    /// The disk is slow; nothing is lost.
+    pub(crate) fn recording_is_slow(&mut self, id: u64, refusal: Refusal) {
+        if self.recording.now.as_ref().is_some_and(|n| n.inlet.id() == id) {
+            self.warn(Severity::Warning, refusal);
+        }
+    }
+
+    /// It has all the frames that were asked for.
+    pub(crate) fn recording_has_all(&mut self, id: u64) {
+        if self.recording.now.as_ref().is_some_and(|n| n.inlet.id() == id) {
+            self.stop_recording("it has the frames that were asked for", None);
+        }
+    }
+
     /// Everything is on the disk.
     pub(crate) fn recording_finished(&mut self, finished: Finished) {
         if self.capture_finished(&finished) {
@@ -280,12 +302,12 @@ impl Control {
             None if !was_failed => self.recording.view.state = RecordingState::Off,
             _ => {}
         }
-        let frame = now.stopper.as_ref().and_then(|s| s.1);
+        let frame = now.end_frame;
         let kind =
             EventKind::RecordingStopped { folder: finished.folder, rows: finished.rows, reason: now.reason.clone() };
         self.tell(frame, Severity::Info, kind);
-        if let Some((asker, from_frame)) = now.stopper {
-            self.reply(&asker, Ok(Answer::Done { from_frame }));
+        if let Some(asker) = now.stopper {
+            self.reply(&asker, Ok(Answer::Done { from_frame: frame }));
         }
     }
 
@@ -296,7 +318,6 @@ impl Control {
         }
     }
 
-    /// Writes an event into the recording.
     /// Puts something that is no frame into the recording, if there is one.
     pub(super) fn record_item(&mut self, item: Item) {
         if let Some(now) = &self.recording.now {
@@ -304,6 +325,7 @@ impl Control {
         }
     }
 
+    /// Writes an event into the recording.
     pub(super) fn record_event(&mut self, event: &Event) {
         let Some(now) = &self.recording.now else { return };
         let (kind, data) = match serde_json::to_value(&event.kind) {
@@ -318,9 +340,13 @@ impl Control {
     /// Takes the camera's gap records, and writes them into the recording.
     pub(super) fn pass_gaps(&mut self) {
         let Some(running) = self.camera.running() else { return };
-        while let Some(gap) = running.ring.next_gap() {
+        let ring = running.ring.clone();
+        while let Some(gap) = ring.next_gap() {
             if let Some(now) = &self.recording.now {
                 now.inlet.put(Item::Gap(gap_for_files(&gap)));
+            }
+            if !matches!(gap.kind, GapKind::Dropped(_) | GapKind::RecordsLost) {
+                *self.camera.view.conduct.oddities.entry(gap.kind.name().to_owned()).or_insert(0) += 1;
             }
         }
     }
@@ -379,12 +405,6 @@ impl Control {
     fn needed_bytes(&self, format: Option<&CameraFormat>) -> u64 {
         (self.data_rate(format).bytes_per_s() * SHORTEST_S) as u64
     }
-}
-
-/// In short, what the ledger of the last camera says.
-fn verdict(ledger: &LedgerSnapshot) -> serde_json::Value {
-    let (lost, unexplained) = (ledger.n_lost(), ledger.unexplained());
-    serde_json::json!({ "complete": lost == 0 && unexplained == 0, "frames_lost": lost, "unexplained": unexplained })
 }
 
 fn count_in(inlet: &Inlet, ledger: &Ledger) {

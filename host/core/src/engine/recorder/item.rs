@@ -2,7 +2,7 @@
 
 use crate::control::DataMode;
 use crate::engine::work::BatchFrames;
-use crate::ledger::Ticket;
+use crate::ledger::{Ledger, Ticket};
 use crate::plan::Plan;
 use serde_json::Value;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) enum Item {
     Stage(StageSample),
     /// A section of the metadata.
     Section(String, Value),
+    /// Ledger and verdict into the metadata, as they are when everything before is written.
+    Account(Ledger),
     /// New files from here on.
     Rotate,
     /// The recording ends before this frame.
@@ -34,6 +36,8 @@ pub(crate) enum Item {
 /// Rows and frames of a batch.
 pub(crate) struct BatchItem {
     pub(crate) n_frames: u64,
+    /// The frame after its last one.
+    pub(crate) end_frame: u64,
     pub(crate) arrivals_ns: Vec<i64>,
     pub(crate) rows: Vec<Row>,
     pub(crate) rows_ticket: Option<Ticket>,

@@ -1,31 +1,27 @@
 //! The thread that writes a recording, and one beside it that waits for the disk once a second. When the disk refuses, it
 //! says so at once, counts what it cannot write, and finishes what there is.
 
-use super::{BatchItem, Inlet, Item, Queue};
+use super::video::{Video, VideoShape};
+use super::waiting::{Waiting, WaitingBatch};
+use super::{BatchItem, Inlet, Item, Queue, gap, verdict};
 use crate::RunError;
 use crate::control::Refusal;
 use crate::engine::Input;
 use crate::engine::meters::Meters;
-use crate::engine::work::BatchFrames;
-use crate::ledger::DropReason;
-use crate::plan::Plan;
-use crate::ring::Frame;
-use crate::run::BatchPixels;
+use crate::ledger::{DropReason, Ledger};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tetherscope_files::{
-    DEFAULT_MAX_FILE_BYTES, FrameRecord, PlaneView, RecordingWriter, RoiPlace, RoiStackOptions, StackOptions,
-    SyncHandle, TrackSetId, crop_rois,
-};
-use tetherscope_files::{FileError, GreyDepth};
-use tetherscope_loader::{CameraFormat, now_ns};
+use tetherscope_files::{FileError, RecordingWriter, SyncHandle, TrackSetId};
+use tetherscope_loader::now_ns;
 
 /// How often rows that wait are written out.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
+/// When the disk keeps the recorder that long, rows of more than the second that may be lost are in memory alone.
+const TOO_LONG: Duration = Duration::from_millis(800);
 /// How often the disk is waited for.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -36,14 +32,6 @@ pub(crate) struct RecorderSetup {
     pub(crate) meters: Arc<Meters>,
     pub(crate) inputs: Sender<Input>,
     pub(crate) stack: Option<VideoShape>,
-}
-
-/// What planes are like.
-#[derive(Clone)]
-pub(crate) struct VideoShape {
-    pub(crate) format: CameraFormat,
-    pub(crate) nm_per_px: f64,
-    pub(crate) channels: Vec<tetherscope_files::ChannelName>,
 }
 
 /// How a recording ended.
@@ -98,14 +86,14 @@ struct Recorder {
     queue: Arc<Queue>,
     meters: Arc<Meters>,
     inputs: Sender<Input>,
-    shape: Option<VideoShape>,
+    video: Video,
     set: Option<TrackSetId>,
     n_bins: Option<u32>,
-    has_frames: bool,
-    has_rois: bool,
-    planes: Vec<u8>,
-    places: Vec<RoiPlace>,
     problems: Vec<Refusal>,
+    /// Rows that the writer gathers.
+    waiting: Waiting,
+    /// The longest wait for the disk that was told.
+    longest: Duration,
 }
 
 impl Recorder {
@@ -116,13 +104,11 @@ impl Recorder {
             writer: setup.writer,
             meters: setup.meters,
             inputs: setup.inputs,
-            shape: setup.stack,
+            video: Video::new(setup.stack),
             n_bins: None,
-            has_frames: false,
-            has_rois: false,
-            planes: Vec::new(),
-            places: Vec::new(),
             problems: Vec::new(),
+            waiting: Waiting::default(),
+            longest: TOO_LONG,
         }
     }
 
@@ -131,6 +117,7 @@ impl Recorder {
         loop {
             let item = self.queue.next(FLUSH_EVERY.saturating_sub(flushed.elapsed()));
             let is_last = matches!(item, Some(Item::Finish));
+            let begun = Instant::now();
             if let Some(item) = item {
                 self.write(item);
             }
@@ -138,13 +125,14 @@ impl Recorder {
                 break;
             }
             if flushed.elapsed() >= FLUSH_EVERY {
-                let done = self.writer.flush();
-                self.check(done);
+                self.flush();
                 flushed = Instant::now();
                 self.queue.progress.bytes.store(self.writer.bytes_written(), Relaxed);
                 self.queue.progress.unfinished_bytes.store(self.writer.unfinished_log_bytes(), Relaxed);
             }
+            self.tell_wait(begun.elapsed());
         }
+        self.flush();
         drop(stop_syncing);
         if syncing.join().is_err() {
             tracing::error!("the thread that waits for the disk panicked");
@@ -163,6 +151,54 @@ impl Recorder {
         let frames = self.queue.progress.frames.load(Relaxed);
         let finished = Finished { id, folder, rows, frames, problems: self.problems };
         let _ = self.inputs.send(Input::Beside(Box::new(move |control| control.recording_finished(finished))));
+    }
+
+    /// Writes the rows that wait.
+    fn flush(&mut self) {
+        let done = self.writer.flush();
+        self.check(done);
+        self.settle();
+    }
+
+    /// Counts what is certain by now.
+    fn settle(&mut self) {
+        let n_written = self.set.map_or(0, |set| self.writer.rows_written(set));
+        self.waiting.settle(n_written, &self.queue.progress, &self.meters);
+        if self.problems.is_empty() {
+            return;
+        }
+        for gap in self.waiting.give_up(n_written, &self.queue.progress) {
+            // On a full disk there may be no room for it; the ledger tells it too.
+            let done = self.writer.append_gap(&gap);
+            self.check(done);
+        }
+    }
+
+    /// Tells when the disk kept it waiting so long that a crash would have cost more than it may.
+    fn tell_wait(&mut self, waited: Duration) {
+        if waited <= self.longest {
+            return;
+        }
+        self.longest = waited;
+        let refusal = Refusal::new(
+            crate::control::RefusalKind::File,
+            format!("the disk of {} kept the recording waiting", self.writer.dir().display()),
+            format!(
+                "one write took {:.1} s; rows of that time were in memory alone, so a crash would have cost them",
+                waited.as_secs_f64()
+            ),
+            "nothing is lost; record onto a disk that others do not use, if a crash must not cost that much",
+        );
+        let id = self.queue.id;
+        let _ = self.inputs.send(Input::Beside(Box::new(move |control| control.recording_is_slow(id, refusal))));
+    }
+
+    /// How everything stands, now that all that came before is written.
+    fn account(&mut self, ledger: &Ledger) {
+        self.flush();
+        let ledger = ledger.snapshot();
+        self.writer.set_section("verdict", verdict(&ledger));
+        self.writer.set_section("ledger", serde_json::to_value(ledger).unwrap_or_default());
     }
 
     /// True if it worked; else tells of it, the first time.
@@ -195,6 +231,7 @@ impl Recorder {
                 self.check(done);
             }
             Item::Section(name, value) => self.writer.set_section(&name, value),
+            Item::Account(ledger) => self.account(&ledger),
             Item::Rotate => {
                 self.queue.progress.part.fetch_add(1, Relaxed);
                 let done = self.writer.rotate();
@@ -206,23 +243,38 @@ impl Recorder {
 
     fn write_batch(&mut self, mut batch: BatchItem) {
         let had_failed = !self.problems.is_empty();
-        let rows = batch.rows_ticket.take();
-        let rows_done = !had_failed && self.write_rows(&batch);
-        if let Some(ticket) = rows {
-            if rows_done { ticket.deliver_rest() } else { ticket.drop_rest(DropReason::DiskError) }
-        }
-        if rows_done {
-            self.queue.progress.rows.fetch_add(batch.rows.len() as u64, Relaxed);
+        let has_rows = !batch.rows.is_empty();
+        if batch.rows_ticket.is_some() {
+            self.waiting.add(WaitingBatch {
+                ticket: batch.rows_ticket.take(),
+                n_rows: batch.rows.len() as u64,
+                n_frames: batch.n_frames,
+                end_frame: batch.end_frame,
+                arrivals_ns: std::mem::take(&mut batch.arrivals_ns),
+            });
+            if !had_failed {
+                self.write_rows(&batch);
+            }
+            self.settle();
         }
         let video = batch.video_ticket.take();
-        let n_written = if had_failed { 0 } else { self.write_video(&batch) };
+        let mut n_written = 0;
+        if self.problems.is_empty() {
+            let done;
+            (n_written, done) = self.video.write(&mut self.writer, &batch);
+            self.check(done);
+        }
         if let Some(mut ticket) = video {
             ticket.delivered(n_written);
+            let lost = ticket.left();
             ticket.drop_rest(DropReason::DiskError);
+            if lost > 0 {
+                let done = self.writer.append_gap(&gap("video", batch.end_frame, lost, DropReason::DiskError.name()));
+                self.check(done);
+            }
         }
-        let n_frames = if batch.rows.is_empty() { n_written } else { batch.n_frames };
-        self.queue.progress.frames.fetch_add(if rows_done { n_frames } else { 0 }, Relaxed);
-        if rows_done {
+        if !has_rows {
+            self.queue.progress.frames.fetch_add(n_written, Relaxed);
             let now = now_ns();
             batch.arrivals_ns.iter().for_each(|at| self.meters.to_written.note(now - at));
         }
@@ -232,111 +284,22 @@ impl Recorder {
         self.queue.written(held);
     }
 
-    fn write_rows(&mut self, batch: &BatchItem) -> bool {
-        let Some(set) = self.set.filter(|_| !batch.rows.is_empty()) else { return true };
+    fn write_rows(&mut self, batch: &BatchItem) {
+        let Some(set) = self.set.filter(|_| !batch.rows.is_empty()) else { return };
         let done = self.writer.append_rows(set, &batch.rows);
         if !self.check(done) {
-            return false;
+            return;
         }
-        let Some((n_bins, profiles, weights)) = &batch.profiles else { return true };
+        let Some((n_bins, profiles, weights)) = &batch.profiles else { return };
         if self.n_bins != Some(*n_bins) {
             let done = self.writer.start_profiles(set, *n_bins, true);
             if !self.check(done) {
-                return false;
+                return;
             }
             self.n_bins = Some(*n_bins);
         }
         let keys: Vec<(u64, u32)> = batch.rows.iter().map(|r| (r.frame, r.bead)).collect();
         let done = self.writer.append_profiles(set, &keys, profiles, weights);
-        self.check(done)
-    }
-
-    /// Frames of the batch that are written.
-    fn write_video(&mut self, batch: &BatchItem) -> u64 {
-        let (Some(frames), Some(shape)) = (&batch.video, self.shape.clone()) else { return 0 };
-        let mut n = 0;
-        for (i, frame) in frames.frames().iter().enumerate() {
-            let record = record_of(frame, frames.utc_ns().get(i).copied(), shape.channels.len());
-            let image = frames.image(i);
-            let view = view_of(frames, &image);
-            let written = if batch.mode.records_frames() {
-                self.write_frame(&view, &record, &shape)
-            } else {
-                self.write_rois(&view, &record, &shape, batch.rois.as_deref())
-            };
-            if !self.check(written) {
-                break;
-            }
-            n += 1;
-        }
-        n
-    }
-
-    fn write_frame(&mut self, view: &PlaneView<'_>, record: &FrameRecord, shape: &VideoShape) -> Result<(), FileError> {
-        if !self.has_frames {
-            self.writer.start_frames(&shape.stack(view.width_px, view.height_px, view.depth))?;
-            self.has_frames = true;
-        }
-        self.writer.append_frame(view, record)
-    }
-
-    fn write_rois(
-        &mut self,
-        view: &PlaneView<'_>,
-        record: &FrameRecord,
-        shape: &VideoShape,
-        plan: Option<&Plan>,
-    ) -> Result<(), FileError> {
-        let Some(plan) = plan else { return Ok(()) };
-        let rois: Vec<(u32, i32, i32)> = plan.rois().iter().map(|r| (r.bead, r.x_px, r.y_px)).collect();
-        let Some((w, h)) = plan.rois().first().map(|r| (r.w_px, r.h_px)) else { return Ok(()) };
-        crop_rois(view, &rois, w, h, &mut self.planes, &mut self.places);
-        if !self.has_rois {
-            let beads = rois.iter().map(|r| r.0).collect();
-            self.writer.start_rois(&RoiStackOptions { stack: shape.stack(w, h, view.depth), beads })?;
-            self.has_rois = true;
-        }
-        self.writer.append_rois(&self.planes, &self.places, record)
-    }
-}
-
-impl VideoShape {
-    fn stack(&self, width_px: u32, height_px: u32, depth: GreyDepth) -> StackOptions {
-        StackOptions {
-            width_px,
-            height_px,
-            depth,
-            significant_bits: self.format.significant_bits,
-            nm_per_px: Some(self.nm_per_px),
-            frame_interval_s: None,
-            channels: self.channels.clone(),
-            max_file_bytes: DEFAULT_MAX_FILE_BYTES,
-        }
-    }
-}
-
-fn view_of<'a>(frames: &BatchFrames, image: &'a [u8]) -> PlaneView<'a> {
-    let grid = frames.grid();
-    PlaneView {
-        bytes: image,
-        row_stride_bytes: grid.row_stride_bytes,
-        width_px: grid.width_px as u32,
-        height_px: grid.height_px as u32,
-        depth: if grid.bytes_per_px == 1 { GreyDepth::U8 } else { GreyDepth::U16 },
-    }
-}
-
-fn record_of(frame: &Frame, utc_ns: Option<i64>, n_channels: usize) -> FrameRecord {
-    // A camera may give a frame without its channels.
-    let channels = if frame.channels().is_empty() { vec![f64::NAN; n_channels] } else { frame.channels().to_vec() };
-    FrameRecord {
-        index: frame.index(),
-        device_id: frame.device_id(),
-        device_time_ns: frame.device_time_ns(),
-        arrival_mono_ns: u64::try_from(frame.arrival_ns()).unwrap_or(0),
-        utc_ns,
-        exposure_ns: frame.exposure_ns(),
-        status: 0,
-        channels,
+        self.check(done);
     }
 }
