@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tetherscope_core::Optics;
 use tetherscope_core::control::{
-    self, Answer, BatchLimits, BeadRole, BeadView, CameraState, CameraView, ClientId, Command, DataMode, DropCount,
-    Event as EngineEvent, EventKind, FormatView, HealthView, LatencyView, LedgerView, MethodView, MinMax, NewRoi,
-    NewestRow, Picture, PicturePixels, RecordingView, Refusal, RefusalKind, Reply, RequestId, SettingView, Severity,
-    Snapshot, StageLedger, SweepView, Trace, TraceColumn, TraceQuery, TrackingView, Warning,
+    self, Answer, BatchLimits, BeadRole, BeadView, CameraState, CameraView, ClientId, Command, ConductView, DataMode,
+    DropCount, Event as EngineEvent, EventKind, FormatView, HealthView, LatencyView, LedgerView, MethodView, MinMax,
+    NewRoi, NewestRow, Picture, PicturePixels, RecordingView, Refusal, RefusalKind, Reply, RequestId, SettingView,
+    Severity, Snapshot, StageLedger, SweepView, Trace, TraceColumn, TraceQuery, TrackingView, Warning,
 };
 use tetherscope_core::loader::Registry;
 
@@ -160,6 +160,7 @@ pub(crate) fn scene() -> Snapshot {
             method: "camera.sim".into(),
             device: String::new(),
             isolated: false,
+            conduct: ConductView::default(),
             format: Some(FormatView {
                 bytes_per_px: 2,
                 width_px: FRAME.0,
