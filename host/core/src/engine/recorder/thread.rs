@@ -160,13 +160,21 @@ impl Recorder {
         self.settle();
     }
 
+    fn n_written(&self) -> u64 {
+        self.set.map_or(0, |set| self.writer.rows_written(set))
+    }
+
     /// Counts what is certain by now.
     fn settle(&mut self) {
-        let n_written = self.set.map_or(0, |set| self.writer.rows_written(set));
-        self.waiting.settle(n_written, &self.queue.progress, &self.meters);
         if self.problems.is_empty() {
+            self.waiting.settle(self.n_written(), &self.queue.progress, &self.meters);
             return;
         }
+        // Something else may have failed than the rows: those that can be written are.
+        let done = self.writer.flush();
+        self.check(done);
+        let n_written = self.n_written();
+        self.waiting.settle(n_written, &self.queue.progress, &self.meters);
         for gap in self.waiting.give_up(n_written, &self.queue.progress) {
             // On a full disk there may be no room for it; the ledger tells it too.
             let done = self.writer.append_gap(&gap);
