@@ -279,7 +279,8 @@ fn a_disk_that_fills_up_ends_the_recording_loudly_and_keeps_what_is_on_it() {
         (recording.rois().unwrap().n_frames(), &0.into()),
         "frames of the video: {report}"
     );
-    assert!(lost_rows > 0 && lost_video > 0, "{report}");
+    // Rows that still fit are written: which of the two loses is a matter of chance.
+    assert!(lost_rows + lost_video > 0, "{report}");
     let gaps = recording.gaps().unwrap().0;
     for (name, lost) in [("tracks", lost_rows), ("video", lost_video)] {
         let in_file = gaps.iter().filter(|g| g.stage == name && g.reason == "disk_error").map(|g| g.count).sum::<u64>();

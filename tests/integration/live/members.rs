@@ -91,7 +91,9 @@ fn each_member_of_the_peer_has_a_test_that_exists() {
     let folder = crate::harness::repository().join("tests/integration/live");
     let sources: String = std::fs::read_dir(folder)
         .unwrap()
-        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     for (member, test) in MEMBERS {
         let here = test.starts_with("elsewhere: ") || sources.contains(&format!("fn {test}()"));

@@ -21,8 +21,12 @@ static BEFORE: [OnceLock<libc::sigaction>; SIGNALS.len()] = [const { OnceLock::n
 
 static TARGET: OnceLock<Target> = OnceLock::new();
 
-/// It dies once.
+/// It dies once: whether somebody writes, and whether that is done.
+static WRITING: AtomicBool = AtomicBool::new(false);
 static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Looks of a millisecond that a second thread that crashes takes until the first has written: it would end the process.
+const MOST_LOOKS: u32 = 1000;
 
 /// Where to write, and for whom: a process that a plugin forked off has all of this memory, and is not the host.
 struct Target {
@@ -127,9 +131,25 @@ fn own() -> Option<(&'static Suspect, &'static [u8])> {
 fn write_down(signal: Option<c_int>) {
     let Some(target) = TARGET.get() else { return };
     // SAFETY: asks for a number.
-    if unsafe { libc::getpid() } != target.process || WRITTEN.swap(true, Ordering::Relaxed) {
+    if unsafe { libc::getpid() } != target.process {
         return;
     }
+    if WRITING.swap(true, Ordering::Relaxed) {
+        for _ in 0..MOST_LOOKS {
+            if WRITTEN.load(Ordering::Acquire) {
+                break;
+            }
+            // SAFETY: waits for a millisecond and looks at no file; may be called in a handler.
+            unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+        }
+        return;
+    }
+    write_note(target, signal);
+    WRITTEN.store(true, Ordering::Release);
+}
+
+/// The note itself.
+fn write_note(target: &Target, signal: Option<c_int>) {
     let own = own();
     let in_call = |i: usize| PLACES[i].suspect.load(Ordering::Relaxed);
     if own.is_none() && (0..PLACES.len()).all(|i| in_call(i).is_null()) {
