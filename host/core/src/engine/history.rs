@@ -3,9 +3,11 @@
 //! who tracks waits for a plot.
 
 mod chunk;
+mod difference;
 
 use crate::control::{MinMax, NewestRow, Trace, TraceColumn, TraceQuery, Traces};
 use chunk::{Chunk, ROWS_PER_CHUNK, Sample, Summary};
+use difference::Differences;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tetherscope_files::Row;
@@ -13,6 +15,8 @@ use tetherscope_files::Row;
 /// Rows in memory.
 pub(crate) struct History {
     inner: Mutex<Inner>,
+    /// Locked before the rows, and never by who tracks.
+    differences: Mutex<Differences>,
 }
 
 struct Inner {
@@ -39,7 +43,8 @@ pub(crate) struct Newest {
 impl History {
     /// Keeps at least `max_rows` rows of all beads together, if there were so many, and not many more.
     pub(crate) fn new(max_rows: usize) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::new(Inner { beads: HashMap::new(), n_rows: 0, max_rows }) })
+        let inner = Inner { beads: HashMap::new(), n_rows: 0, max_rows };
+        Arc::new(Self { inner: Mutex::new(inner), differences: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -68,20 +73,27 @@ impl History {
 
     /// Forgets rows of beads that are no more.
     pub(crate) fn forget(&self, gone: impl Fn(u32) -> bool) {
-        let mut inner = self.lock();
-        inner.beads.retain(|bead, _| !gone(*bead));
-        inner.n_rows = inner.beads.values().map(BeadRows::len).sum();
+        {
+            let mut inner = self.lock();
+            inner.beads.retain(|bead, _| !gone(*bead));
+            inner.n_rows = inner.beads.values().map(BeadRows::len).sum();
+        }
+        // After the rows: who makes a difference of them meanwhile is waited for, and it is forgotten too.
+        self.lock_differences().forget(gone);
     }
 
-    fn chunks(&self, bead: u32) -> Vec<Arc<Chunk>> {
-        let inner = self.lock();
-        let Some(rows) = inner.beads.get(&bead) else { return Vec::new() };
-        let open = Arc::new(rows.open.clone());
-        rows.full.iter().cloned().chain([open]).filter(|c| !c.is_empty()).collect()
+    fn lock_differences(&self) -> MutexGuard<'_, Differences> {
+        self.differences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    fn chunks(&self, bead: u32) -> Vec<Arc<Chunk>> {
+        let Some(rows) = self.beads.get(&bead) else { return Vec::new() };
+        let open = Arc::new(rows.open.clone());
+        rows.full.iter().cloned().chain([open]).filter(|c| !c.is_empty()).collect()
+    }
+
     /// Drops the oldest full chunk; false if no bead has one.
     fn drop_oldest_chunk(&mut self) -> bool {
         let oldest = |rows: &&mut BeadRows| rows.full.front().and_then(|c| c.first()).map(|s| s.utc_ns);
@@ -121,45 +133,33 @@ impl BeadRows {
 
 impl Traces for History {
     fn trace(&self, query: &TraceQuery) -> Trace {
-        let chunks = self.chunks(query.bead);
-        let ends = |pick: fn(&Chunk) -> Option<Sample>, chunk: Option<&Arc<Chunk>>| {
-            chunk.and_then(|c| pick(c)).map(|s| s.utc_ns)
+        let Some(minus) = query.minus else {
+            let chunks = self.lock().chunks(query.bead);
+            return Trace { columns: columns_of(&chunks, query), ..ends(&chunks) };
         };
-        let oldest_utc_ns = ends(Chunk::first, chunks.first());
-        let newest_utc_ns = ends(Chunk::last, chunks.last());
-        let columns = match query.minus {
-            None => columns_of(&chunks, query),
-            Some(minus) => {
-                let difference = subtract(&chunks, &self.chunks(minus), query);
-                columns_of(&difference, query)
-            }
+        let mut differences = self.lock_differences();
+        // Of one moment, so that no frame is there of one bead only.
+        let (of, others) = {
+            let inner = self.lock();
+            (inner.chunks(query.bead), inner.chunks(minus))
         };
-        Trace { columns, oldest_utc_ns, newest_utc_ns }
+        let difference = differences.of((query.bead, minus), &of, &others);
+        drop(differences);
+        // A difference goes in whole chunks of its own: what is older than the rows of both is not shown.
+        let kept_from = ends(&of).oldest_utc_ns.max(ends(&others).oldest_utc_ns).unwrap_or(i64::MIN);
+        let query = TraceQuery { from_utc_ns: query.from_utc_ns.max(kept_from), ..*query };
+        Trace { columns: columns_of(&difference, &query), ..ends(&of) }
     }
 }
 
-/// Rows of two beads in the same frames, subtracted, as chunks.
-fn subtract(of: &[Arc<Chunk>], minus: &[Arc<Chunk>], query: &TraceQuery) -> Vec<Arc<Chunk>> {
-    let inside = |chunks: &[Arc<Chunk>]| {
-        let wanted = chunks.iter().flat_map(|c| c.between(query.from_utc_ns, query.to_utc_ns).to_vec());
-        wanted.collect::<Vec<Sample>>()
-    };
-    let (a, b) = (inside(of), inside(minus));
-    let (mut chunks, mut open) = (Vec::new(), Chunk::default());
-    let mut j = 0;
-    for s in &a {
-        while j < b.len() && b[j].frame < s.frame {
-            j += 1;
-        }
-        let Some(other) = b.get(j).filter(|o| o.frame == s.frame) else { continue };
-        let xyz_nm = std::array::from_fn(|i| s.xyz_nm[i] - other.xyz_nm[i]);
-        open.push(Sample { xyz_nm, ..*s });
-        if open.len() == ROWS_PER_CHUNK {
-            chunks.push(Arc::new(std::mem::take(&mut open)));
-        }
+/// An empty trace with the instants of the oldest and the newest row.
+fn ends(chunks: &[Arc<Chunk>]) -> Trace {
+    let at = |sample: Option<Sample>| sample.map(|s| s.utc_ns);
+    Trace {
+        columns: Vec::new(),
+        oldest_utc_ns: at(chunks.first().and_then(|c| c.first())),
+        newest_utc_ns: at(chunks.last().and_then(|c| c.last())),
     }
-    chunks.push(Arc::new(open));
-    chunks
 }
 
 /// The rows between two instants as at most so many columns.

@@ -91,9 +91,9 @@ impl Chunk {
         start..end.max(start)
     }
 
-    /// The rows from one instant up to another.
-    pub(crate) fn between(&self, from_utc_ns: i64, to_utc_ns: i64) -> &[Sample] {
-        &self.samples[self.range(from_utc_ns, to_utc_ns)]
+    /// The rows from a frame on.
+    pub(crate) fn since(&self, frame: u64) -> &[Sample] {
+        &self.samples[self.samples.partition_point(|s| s.frame < frame)..]
     }
 
     /// Adds the rows at these places to a summary: whole blocks at once.

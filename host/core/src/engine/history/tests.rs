@@ -75,6 +75,49 @@ fn a_bead_is_shown_relative_to_another_frame_by_frame() {
     }
 }
 
+/// Rows minus a reference, asked for now and then while rows come and go, against a history that is asked for the first time.
+#[test]
+fn a_difference_that_grows_is_the_same_as_one_made_at_once() {
+    // Smaller than what comes, so that old rows go.
+    let max_rows = 30_000;
+    let (grown, mut all) = (History::new(max_rows), Vec::new());
+    for frame in 0..40_000_u64 {
+        // Bead 1 is missing now and then, bead 2 begins later, and a frame without z has none.
+        let mut rows = vec![row(frame, 0, x_of(frame))];
+        rows.extend((frame % 7 != 3).then(|| row(frame, 1, 3.0 * x_of(frame + 1))));
+        rows.extend((frame > 9_000).then(|| Row { z_nm: frame as f64, ..row(frame, 2, 1.0) }));
+        grown.push(&rows, |f| f as i64 * 10);
+        all.push(rows);
+        if frame % 3_700 == 11 || frame == 39_999 {
+            let once = History::new(max_rows);
+            all.iter().for_each(|rows| once.push(rows, |f| f as i64 * 10));
+            for (bead, minus, from, max_columns) in
+                [(1, 0, 0, 50), (0, 1, 0, 100_000), (2, 1, frame as i64 * 5, 7), (0, 2, 0, 1300)]
+            {
+                let query = query(bead, Some(minus), from, i64::MAX, max_columns);
+                let (a, b) = (grown.trace(&query), once.trace(&query));
+                // As text: no z is no number, which is not equal to itself.
+                assert_eq!(format!("{a:?}"), format!("{b:?}"), "bead {bead} minus {minus} at frame {frame}");
+            }
+        }
+    }
+    let oldest = grown.trace(&query(1, Some(0), 0, i64::MAX, 100)).columns[0].from_utc_ns;
+    assert!(oldest > 0, "old rows went");
+}
+
+#[test]
+fn a_difference_is_forgotten_with_its_beads() {
+    let history = filled(100, 1_000_000);
+    let asked = || history.trace(&query(1, Some(0), 0, i64::MAX, 100)).columns.len();
+    assert_eq!(asked(), 100);
+    history.forget(|bead| bead == 0);
+    assert_eq!(asked(), 0);
+    // Under the same number, another bead.
+    history.push(&[row(100, 0, 1.0), row(100, 1, 9.0)], |f| f as i64 * 10);
+    let trace = history.trace(&query(1, Some(0), 0, i64::MAX, 100));
+    assert_eq!(trace.columns.iter().map(|c| c.x_nm.min).collect::<Vec<_>>(), [8.0]);
+}
+
 #[test]
 fn the_oldest_rows_go_and_the_newest_stay() {
     let history = filled(50_000, 20_000);
@@ -122,6 +165,7 @@ fn traces_of_ten_beads_with_a_million_rows_each() {
         ("the last 30 s", None, end - 30_000_000_000),
         ("all of it, minus a reference", Some(9), 0),
         ("the last 30 s, minus a reference", Some(9), end - 30_000_000_000),
+        ("all of it, minus a reference, again", Some(9), 0),
     ] {
         let began = std::time::Instant::now();
         let n: usize = (0..9).map(|bead| history.trace(&query(bead, minus, from, end, 1300)).columns.len()).sum();
