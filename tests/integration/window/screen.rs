@@ -1,16 +1,18 @@
 //! A virtual screen with the real program on it: started, clicked and typed at as a person would, and read through the file
 //! of texts that the window keeps for tests. Nothing here knows the engine.
 
+mod xvfb;
+
 use crate::harness::program;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use xvfb::Xvfb;
+
+pub use xvfb::SIZE;
 
 /// A machine that is slower than this is broken.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// Size of the screen; the window is as large.
-pub const SIZE: (u32, u32) = (1480, 940);
 
 /// What keeps this machine from having a virtual screen; none if it can.
 pub fn missing() -> Option<&'static str> {
@@ -22,7 +24,7 @@ pub fn missing() -> Option<&'static str> {
 }
 
 /// Something to be read in the window, and where.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     pub kind: String,
     pub name: String,
@@ -40,8 +42,7 @@ impl Seen {
 
 /// A screen and the program on it. Both end with it.
 pub struct Screen {
-    xvfb: Child,
-    display: String,
+    xvfb: Xvfb,
     program: Option<Child>,
     folder: PathBuf,
 }
@@ -49,24 +50,12 @@ pub struct Screen {
 impl Screen {
     /// Starts both in a folder of their own, which holds the user's home too.
     pub fn start(folder: &Path, args: &[&str]) -> Self {
-        let size = format!("{}x{}x24", SIZE.0, SIZE.1);
-        let mut xvfb = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-fbdir"])
-            .arg(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut number = String::new();
-        BufReader::new(xvfb.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        let display = format!(":{}", number.trim());
-        assert_ne!(display, ":", "Xvfb tells no display");
+        let xvfb = Xvfb::start(folder);
         let runtime = folder.join("run");
         std::fs::create_dir(&runtime).unwrap();
-        let log = std::fs::File::create(folder.join("stderr")).unwrap();
+        let [log, out] = ["stderr", "stdout"].map(|name| std::fs::File::create(folder.join(name)).unwrap());
         let mut program = Command::new(program());
-        program.args(args).current_dir(folder).env("DISPLAY", &display).env("XDG_RUNTIME_DIR", &runtime);
+        program.args(args).current_dir(folder).env("DISPLAY", xvfb.display()).env("XDG_RUNTIME_DIR", &runtime);
         program.env("TETHERSCOPE_PREFERENCES", folder.join("window.json"));
         program.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET").env_remove("TETHERSCOPE_PLUGIN_PATH");
         for (name, place) in
@@ -74,12 +63,18 @@ impl Screen {
         {
             program.env(name, folder.join(place));
         }
-        let program = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Self { xvfb, display, program: Some(program), folder: folder.to_owned() }
+        let program = program.stdin(Stdio::null()).stdout(out).stderr(log).spawn().unwrap();
+        Self { xvfb, program: Some(program), folder: folder.to_owned() }
+    }
+
+    /// What the program printed, and what it complained about.
+    pub fn said(&self) -> String {
+        let [out, err] = ["stdout", "stderr"].map(|name| std::fs::read_to_string(self.folder.join(name)).unwrap());
+        if out.is_empty() { err } else { out }
     }
 
     fn xdotool(&self, args: &[&str]) {
-        let ran = Command::new("xdotool").args(args).env("DISPLAY", &self.display).output().unwrap();
+        let ran = Command::new("xdotool").args(args).env("DISPLAY", self.xvfb.display()).output().unwrap();
         assert!(ran.status.success(), "xdotool {args:?}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 
@@ -179,14 +174,23 @@ impl Screen {
 
     /// What is on the screen: columns, rows, and blue, green, red, nothing for each pixel.
     pub fn picture(&self) -> (usize, usize, Vec<u8>) {
-        // The frame buffer's file: a header of big-endian numbers (X11/XWDFile.h), colours, lines.
-        let file = std::fs::read(self.folder.join("Xvfb_screen0")).unwrap();
-        let number = |i: usize| u32::from_be_bytes(file[4 * i..4 * i + 4].try_into().unwrap()) as usize;
-        let (header, width, height, line, colors) = (number(0), number(4), number(5), number(12), number(19));
-        assert_eq!(number(11), 32, "bits of a pixel");
-        let start = header + colors * 12;
-        let lines = file[start..].chunks_exact(line).take(height);
-        (width, height, lines.flat_map(|l| l[..4 * width].to_vec()).collect())
+        self.xvfb.picture()
+    }
+
+    /// The screen answers no more, until it goes on: the window waits for it.
+    pub fn stall(&self) {
+        self.xvfb.stop();
+    }
+
+    /// The screen answers again.
+    pub fn go_on(&self) {
+        self.xvfb.go_on();
+    }
+
+    /// Sends a signal to the program.
+    pub fn signal(&self, name: &str) {
+        let program = self.program.as_ref().expect("it runs");
+        xvfb::signal(name, &program.id().to_string());
     }
 
     /// Waits for the program to end; its exit code.
@@ -208,9 +212,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        for child in self.program.as_mut().into_iter().chain([&mut self.xvfb]) {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(program) = &mut self.program {
+            let _ = program.kill();
+            let _ = program.wait();
         }
     }
 }
