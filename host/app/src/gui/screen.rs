@@ -10,8 +10,8 @@ pub(crate) mod tracker;
 pub(crate) mod zlut;
 
 use super::theme::Look;
-use iced::Element;
-use iced::widget::{button, text};
+use iced::widget::{Row, Scrollable, Text, button, container, row, scrollable, text};
+use iced::{Element, Length, padding};
 use std::time::Duration;
 use tetherscope_core::control::{CameraState, Snapshot};
 use tetherscope_core::loader::{Kind, Registry};
@@ -55,6 +55,17 @@ impl Context<'_> {
 /// A quiet button with a short text; without a message it can't be pressed.
 pub(crate) fn quiet<'a, M: Clone + 'a>(label: impl text::IntoFragment<'a>, message: Option<M>) -> Element<'a, M> {
     button(text(label).size(13)).padding([4, 10]).style(super::theme::quiet).on_press_maybe(message).into()
+}
+
+/// Content that scrolls up and down, beside its bar and never under it.
+pub(crate) fn scrolled<'a, M: 'a>(content: impl Into<Element<'a, M>>) -> Scrollable<'a, M> {
+    scrollable(content).spacing(4)
+}
+
+/// A name before a field below which more may open: level with its text, which begins `above` lower.
+pub(crate) fn level<'a, M: 'a>(name: Text<'a>, width: f32, field: Element<'a, M>, above: f32) -> Row<'a, M> {
+    let name = container(name).padding(padding::top(above)).width(Length::Fixed(width));
+    row![name, field].spacing(6)
 }
 
 /// A line of small, weak text.

@@ -3,7 +3,9 @@
 pub(crate) mod beads;
 pub(crate) mod form;
 pub(crate) mod heat;
+mod painted;
 pub(crate) mod path;
 pub(crate) mod picture;
 pub(crate) mod plot;
 pub(crate) mod video;
+mod writing;

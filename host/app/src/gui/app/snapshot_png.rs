@@ -22,7 +22,7 @@ impl App {
             let stamp = jiff::Timestamp::now().strftime("%Y-%m-%d %H-%M-%S%.3f").to_string();
             let write = |overlay: bool, name: String| {
                 let look = video::Look { overlay, ..look };
-                let canvas = video::paint(&picture, &look, Transform::fit(widget, widget), &rois, size, [0; 3]);
+                let canvas = video::paint(&picture, &look, Transform::fit(widget, widget), &rois, size);
                 let rgb: Vec<u8> = canvas.rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
                 let path = folder.join(name);
                 tetherscope_files::write_png(&path, size.0, size.1, &rgb).map(|()| path)

@@ -7,8 +7,8 @@ use crate::gui::theme::Look;
 use iced::advanced::mouse;
 use iced::{Event, Point, Size};
 use tetherscope_core::control::{
-    Answer, BeadRole, BeadsCommand, CameraCommand, MethodChoice, NewRoi, ParameterText, RecordingCommand, SweepCommand,
-    SweepPhase, SweepView, TableView, TrackingCommand, ZlutCommand,
+    Answer, BeadRole, BeadsCommand, CameraCommand, EventKind, MethodChoice, NewRoi, ParameterText, RecordingCommand,
+    SweepCommand, SweepPhase, SweepView, TableView, TrackingCommand, ZlutCommand,
 };
 
 fn to(at: Point) -> Event {
@@ -348,6 +348,22 @@ fn every_event_and_every_dropped_frame_is_listed() {
     bench.type_into("note", "x");
     bench.click("Add note");
     assert_eq!(bench.sent(), [Command::Recording(RecordingCommand::Note { text: "x".into() })]);
+}
+
+#[test]
+fn a_long_event_ends_before_the_scroll_bar_of_its_list() {
+    let mut bench = Bench::new();
+    bench.click("Recordings");
+    let long = format!("note: {}", "one word after the other ".repeat(30).trim_end());
+    let note = EventKind::Note { text: long.trim_start_matches("note: ").to_owned() };
+    let event = bench.snapshot().events[0].clone();
+    bench.set(|s| {
+        s.events = (0..80).map(|number| control::Event { number, kind: note.clone(), ..event.clone() }).collect()
+    });
+    // Padding of screen and panel, and the bar.
+    let right = 1480.0 - 10.0 - 12.0 - 10.0;
+    let line = bench.bounds(&long);
+    assert!(line.x + line.width <= right && line.height > 30.0, "{line:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The panel Camera: which camera, which device, open or closed, and its settings as they were read back.
 
-use super::{Context, hint, quiet, refusal};
+use super::{Context, hint, quiet, refusal, scrolled};
 use crate::gui::link::{Act, Asked, FormId};
 use crate::gui::widget::form::{Form, FormMessage};
-use iced::widget::{column, pick_list, row, scrollable, text, text_input};
+use iced::widget::{column, pick_list, row, text, text_input};
 use iced::{Alignment, Element, Length};
 use tetherscope_core::control::{CameraCommand, CameraState, Command, MethodChoice, ParameterText};
 use tetherscope_core::loader::Kind;
@@ -74,7 +74,10 @@ impl State {
             .text_size(13)
             .padding(4)
             .width(Length::Fill);
-        let device = text_input("first device", &self.device).id("camera-device").size(13).padding(4);
+        let device = text_input("which device; empty: the first that is found", &self.device)
+            .id("camera-device")
+            .size(13)
+            .padding(4);
         let buttons = row![
             quiet(if is_open { "Open anew" } else { "Open" }, Some(Message::Open)),
             quiet("Close", is_open.then_some(Message::Close)),
@@ -85,7 +88,7 @@ impl State {
         if !camera.settings.is_empty() {
             list = list.push(self.form.view(&camera.settings, context.running()).map(Message::Form));
         }
-        scrollable(list.padding([4, 14])).height(Length::Fill).into()
+        scrolled(list.padding([4, 8])).height(Length::Fill).into()
     }
 
     fn state<'a>(&self, context: Context<'a>) -> Element<'a, Message> {

@@ -1,9 +1,10 @@
 //! The screen Plugins: what was found, what was refused and how to mend it, where each runs, and what the checks say of it.
 
+use super::scrolled;
 use crate::gui::job::{self, Tell};
 use crate::gui::link::Act;
 use crate::gui::theme;
-use iced::widget::{button, column, container, row, scrollable, space, text};
+use iced::widget::{button, column, container, row, space, text};
 use iced::{Alignment, Element, Length};
 use std::collections::BTreeMap;
 use tetherscope_check::{Options, Outcome, check_component};
@@ -91,7 +92,7 @@ impl State {
             let held = registry.crashes().iter().find(|crash| crash.hash() == c.hash());
             self.card(c, crashes.get(&c.info().id), held)
         }));
-        scrollable(list).height(Length::Fill).width(Length::Fill).into()
+        scrolled(list).height(Length::Fill).width(Length::Fill).into()
     }
 
     /// `held`: what is held against its library from another start.

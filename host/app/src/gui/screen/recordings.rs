@@ -1,13 +1,13 @@
 //! The screen Recordings: what is written and where, the account of every frame, and everything that happened. The bar that
 //! is always in sight is here too.
 
-use super::{Context, hint, quiet};
+use super::{Context, hint, quiet, scrolled};
 use crate::gui::link::{Act, Asked};
 use crate::gui::notices::Weight;
 use crate::gui::preferences::Preferences;
 use crate::gui::screen::tracker::Mode;
 use crate::gui::{theme, words};
-use iced::widget::{button, column, container, row, scrollable, space, text, text_input, toggler};
+use iced::widget::{button, column, container, row, space, text, text_input, toggler};
 use iced::{Alignment, Element, Length};
 use std::path::Path;
 use tetherscope_core::control::{
@@ -220,7 +220,7 @@ impl State {
         ]
         .align_y(Alignment::Center);
         let list = column(context.snapshot.events.iter().rev().filter(wanted).map(line)).spacing(3);
-        let content = column![head, scrollable(list.width(Length::Fill)).height(Length::Fill)].spacing(6);
+        let content = column![head, scrolled(list.width(Length::Fill)).height(Length::Fill)].spacing(6);
         container(content).padding(12).height(Length::Fill).style(theme::panel).into()
     }
 }
@@ -269,7 +269,10 @@ fn account<'a>(context: Context<'a>) -> Element<'a, Message> {
         .size(13),
     );
     for l in &h.latencies {
-        let line = format!("to {}: {:.1} ms in the middle, p99 {:.1}, most {:.1}", l.to, l.p50_ms, l.p99_ms, l.max_ms);
+        let line = format!(
+            "from arrival to {}: {:.1} ms in the middle, p99 {:.1} ms, at most {:.1} ms",
+            l.to, l.p50_ms, l.p99_ms, l.max_ms
+        );
         content = content.push(text(line).size(13));
     }
     container(content).padding(12).width(Length::FillPortion(1)).style(theme::panel).into()

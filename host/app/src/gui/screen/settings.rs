@@ -1,12 +1,12 @@
 //! The screen Settings: how the window looks, how often it draws, where files go; and every shortcut. Settings of camera and
 //! methods stand at the side of Live, those of an experiment in its rig.
 
-use super::{hint, quiet};
+use super::{hint, level, quiet, scrolled};
 use crate::gui::keymap;
 use crate::gui::preferences::Preferences;
 use crate::gui::theme::{self, Look};
 use crate::gui::widget::path::{PathField, PathMessage};
-use iced::widget::{column, container, pick_list, row, scrollable, slider, text, text_input};
+use iced::widget::{column, container, pick_list, row, slider, text, text_input};
 use iced::{Alignment, Element, Length, Task};
 
 /// What the user did.
@@ -83,7 +83,7 @@ impl State {
             line("Drawn by", text(renderer).size(14).into()),
             hint("start with --renderer cpu or --renderer gpu to choose what draws"),
             text("Files").size(18),
-            line("Folder", folder).align_y(Alignment::Start),
+            level(text("Folder").size(14), 190.0, folder, 5.0).spacing(10),
             line("Operator", operator.into()),
             line("Rig", rig(preferences)),
         ]
@@ -99,7 +99,7 @@ impl State {
             container(content).padding(14).width(Length::FillPortion(1)).style(theme::panel)
         };
         let both = row![panel(window.into()), panel(shortcuts.into())].spacing(10);
-        scrollable(container(both).padding(10)).height(Length::Fill).into()
+        scrolled(container(both).padding(10)).height(Length::Fill).into()
     }
 }
 

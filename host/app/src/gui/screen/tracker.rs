@@ -1,10 +1,10 @@
 //! The panel Tracking: which tracker, its parameters, what is done with frames. Everything here may be changed while frames
 //! come; it holds from a frame boundary on.
 
-use super::{Context, hint};
+use super::{Context, hint, scrolled};
 use crate::gui::link::{Act, Asked, FormId};
 use crate::gui::widget::form::{Form, FormMessage, value_text};
-use iced::widget::{column, container, pick_list, row, scrollable, text, text_input, toggler};
+use iced::widget::{column, container, pick_list, row, text, text_input, toggler};
 use iced::{Alignment, Element, Length};
 use tetherscope_core::control::{
     BatchLimits, Command, DataMode, MethodChoice, MethodView, ParameterText, RecordingState, TrackingCommand,
@@ -163,7 +163,7 @@ impl State {
             // A method's parameters hold from a frame boundary on: none has to wait until the camera stands.
             list = list.push(self.form.view(&tracker.parameters, false).map(Message::Form));
         }
-        scrollable(list.padding([4, 14])).height(Length::Fill).into()
+        scrolled(list.padding([4, 8])).height(Length::Fill).into()
     }
 }
 

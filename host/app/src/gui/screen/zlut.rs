@@ -5,14 +5,14 @@ mod file;
 mod stage;
 mod sweep;
 
-use super::{Context, hint, quiet, refusal};
+use super::{Context, hint, level, quiet, refusal, scrolled};
 use crate::gui::link::{Act, Asked, FormId, map_all};
 use crate::gui::preferences::Preferences;
 use crate::gui::screen::tracker::changed;
 use crate::gui::theme;
 use crate::gui::widget::form::{Form, FormMessage};
 use crate::gui::widget::path::{PathField, PathMessage};
-use iced::widget::{column, container, pick_list, row, scrollable, text, text_input};
+use iced::widget::{column, container, pick_list, row, text, text_input};
 use iced::{Alignment, Element, Length};
 use std::path::PathBuf;
 use tetherscope_core::control::{
@@ -129,7 +129,7 @@ impl State {
     pub(crate) fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         let left = column![self.in_use(context), self.stage.view(context).map(Message::Stage)].spacing(24);
         let panel = |content: Element<'a, Message>| {
-            container(scrollable(container(content).padding([0, 12]))).padding([12, 0]).style(theme::panel)
+            container(scrolled(container(content).padding([0, 8]))).padding([12, 0]).style(theme::panel)
         };
         row![
             panel(left.into()).width(Length::FillPortion(3)).height(Length::Fill),
@@ -168,7 +168,7 @@ impl State {
         };
         let mut list = column![
             text("Z-LUT in use").size(16),
-            line("file", path).align_y(Alignment::Start),
+            level(text("file").size(13), 80.0, path, 5.0),
             line("looked up by", strategy.into()),
             buttons
         ]
@@ -202,8 +202,10 @@ fn about<'a, M: 'a>(z: &'a ZlutView) -> Element<'a, M> {
 fn tables<'a, M: 'a>(tables: &'a [TableView]) -> Element<'a, M> {
     let line = |t: &'a TableView| {
         let name = t.bead.map_or_else(|| "average, for any bead".to_owned(), |b| format!("bead {b}"));
-        let size =
-            format!("{name}: {} planes × {} bins, {:.0} to {:.0} nm", t.n_planes, t.n_bins, t.z_min_nm, t.z_max_nm);
+        let size = format!(
+            "{name}: {} planes × {} bins, {:.0} to {:.0}\u{a0}nm",
+            t.n_planes, t.n_bins, t.z_min_nm, t.z_max_nm
+        );
         let mut line = column![text(size).size(13)];
         if !t.verdict.is_empty() {
             line = line.push(text(&t.verdict).size(12).style(text::secondary));

@@ -1,13 +1,11 @@
 //! A table of numbers as colours: a Z-LUT's profiles against focus. Dark to bright, in colours that look the same to everybody
 //! (cividis, Nuñez et al. 2018).
 
-use super::picture::{self, PlaceId};
+use super::painted::Painted;
 use super::video::raster::Canvas;
-use iced::advanced::image::Handle;
 use iced::advanced::widget::{Tree, tree};
 use iced::advanced::{Layout, Widget, layout, mouse, renderer};
 use iced::{Element, Length, Rectangle, Size};
-use std::cell::RefCell;
 
 const COLORS: [[u8; 3]; 9] = [
     [0, 34, 78],
@@ -80,22 +78,16 @@ impl<'a> Heat<'a> {
     }
 }
 
-struct State {
-    place: PlaceId,
-    painted: RefCell<Option<(Key, Handle)>>,
-}
-
-/// Where the values lie, how many, and all else that the picture depends on. A table that is replaced lies elsewhere or has
-/// another sum.
-type Key = (usize, u64, usize, Option<usize>, (u32, u32));
+/// How many values, their sum, and all else that the picture depends on. A table that is replaced has another sum.
+type Key = (usize, u64, usize, Option<usize>);
 
 impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Heat<'_> {
     fn tag(&self) -> tree::Tag {
-        tree::Tag::of::<State>()
+        tree::Tag::of::<Painted<Key>>()
     }
 
     fn state(&self) -> tree::State {
-        tree::State::new(State { place: PlaceId::unique(), painted: RefCell::new(None) })
+        tree::State::new(Painted::<Key>::new())
     }
 
     fn size(&self) -> Size<Length> {
@@ -116,22 +108,12 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Heat<'_> {
         _cursor: mouse::Cursor,
         _viewport: &Rectangle,
     ) {
-        let bounds = layout.bounds();
-        let state = tree.state.downcast_ref::<State>();
-        let size = ((bounds.width * self.scale).round() as u32, (bounds.height * self.scale).round() as u32);
-        if size.0 == 0 || size.1 == 0 {
-            return;
-        }
         let sum = self.values.iter().filter(|v| v.is_finite()).sum::<f64>().to_bits();
-        let key = (self.values.len(), sum, self.n_columns, self.marked, size);
-        let mut painted = state.painted.borrow_mut();
-        if painted.as_ref().is_none_or(|(k, _)| *k != key) {
-            let canvas = paint(self.values, self.n_columns, size, self.marked);
-            *painted = Some((key, Handle::from_rgba(size.0, size.1, canvas.rgba)));
-        }
-        if let Some((_, handle)) = painted.as_ref() {
-            picture::draw(renderer, state.place, handle, bounds);
-        }
+        let key = (self.values.len(), sum, self.n_columns, self.marked);
+        let painted = tree.state.downcast_ref::<Painted<Key>>();
+        painted.draw(renderer, layout.bounds(), self.scale, key, |size| {
+            (paint(self.values, self.n_columns, size, self.marked), ())
+        });
     }
 }
 

@@ -1,20 +1,22 @@
 //! A plot of curves with many points: smallest and largest value per pixel column, painted at the screen's own pixels, the
 //! same on both renderers. It takes its data when it is drawn; pan and zoom are told as [`PlotEvent`]s.
 
+mod axes;
 pub(crate) mod columns;
 pub(crate) mod view;
 
-use super::picture::{self, PlaceId};
+use super::painted::Painted;
 use super::video::raster::Canvas;
-use columns::{Column, extent, tick_text, ticks};
+use super::writing;
+pub(crate) use axes::XAxis;
+use columns::{Column, extent};
 pub(crate) use view::{PlotEvent, PlotView, Range, Window};
 
-use iced::advanced::image::Handle;
-use iced::advanced::text::{self, Renderer as _, Text};
+use iced::advanced::text::Alignment;
 use iced::advanced::widget::{Tree, tree};
 use iced::advanced::{Clipboard, Layout, Renderer as _, Shell, Widget, layout, mouse, renderer};
+use iced::alignment::Vertical;
 use iced::{Color, Element, Event, Length, Point, Rectangle, Size, keyboard};
-use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 /// Curves.
@@ -27,17 +29,6 @@ pub(crate) trait Curves {
     fn domain(&self) -> Option<Range>;
     /// A curve in pixel columns of equal width over `from..to`.
     fn columns(&self, curve: usize, from: f64, to: f64, out: &mut [Column]);
-}
-
-/// How the x axis is written.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum XAxis {
-    /// Seconds before the newest point.
-    BeforeNow,
-    /// UTC, of x = 0, in ns; x in seconds.
-    Clock(i64),
-    /// Numbers.
-    Number,
 }
 
 /// How a plot looks; all of it belongs to the screen.
@@ -112,34 +103,31 @@ impl<'a, Message> Plot<'a, Message> {
 
 /// What the widget remembers between views.
 struct State {
-    place: PlaceId,
-    painted: RefCell<Option<Painted>>,
+    painted: Painted<Key, Drawn>,
     at: Option<Point>,
     pulled: Option<Point>,
     clicked: Option<Instant>,
     modifiers: keyboard::Modifiers,
-    /// Every other picture.
-    odd: Cell<bool>,
 }
 
-/// The last picture, what it was made of, and what the axes need.
-struct Painted {
-    key: (u64, PlotLook, (u32, u32), [u8; 6]),
-    handle: Handle,
+/// What a plot is made of: revision of the curves, look, colours of ground and grid.
+type Key = (u64, PlotLook, [u8; 6]);
+
+/// What was drawn, as axes, names and cursor need it.
+struct Drawn {
     x: Range,
     y: Range,
+    /// Place of the newest point, or the end of what is shown.
+    newest: f64,
     curves: Vec<Vec<Column>>,
 }
 
 /// Curves, grid and frame in a picture.
-fn paint(
-    curves: &dyn Curves,
-    look: &PlotLook,
-    size: (u32, u32),
-    colors: [u8; 6],
-) -> (Canvas, Range, Range, Vec<Vec<Column>>) {
+fn paint(curves: &dyn Curves, look: &PlotLook, size: (u32, u32), colors: [u8; 6]) -> (Canvas, Drawn) {
     let (ground, grid) = ([colors[0], colors[1], colors[2]], [colors[3], colors[4], colors[5]]);
-    let x = look.view.range(curves.domain());
+    let domain = curves.domain();
+    let x = look.view.range(domain);
+    let newest = domain.map_or(x.1, |d| d.1);
     let names = curves.names();
     let mut all = vec![vec![Column::EMPTY; size.0 as usize]; names.len()];
     all.iter_mut().enumerate().for_each(|(i, out)| curves.columns(i, x.0, x.1, out));
@@ -148,10 +136,10 @@ fn paint(
     let (width, height) = (i64::from(size.0), i64::from(size.1));
     let unit = (look.scale.round() as i64).max(1);
     let row = |v: f64| ((y.1 - v) / (y.1 - y.0) * size.1 as f64).clamp(-1e6, 1e6) as i64;
-    for t in ticks(y.0, y.1, n_ticks(size.1 as f32 / look.scale, 24.0)) {
+    for t in axes::y_ticks(y, size.1 as f32 / look.scale) {
         canvas.fill(0, row(t), width, unit, grid);
     }
-    for t in x_ticks(look.x_axis, x, newest(curves, x), size.0 as f32 / look.scale) {
+    for t in axes::x_ticks(look.x_axis, x, newest, size.0 as f32 / look.scale) {
         let column = ((t - x.0) / (x.1 - x.0) * size.0 as f64) as i64;
         canvas.fill(column, 0, unit, height, grid);
     }
@@ -172,7 +160,7 @@ fn paint(
         }
     }
     canvas.outline((0, 0, width, height), unit, 0, grid);
-    (canvas, x, y, all)
+    (canvas, Drawn { x, y, newest, curves: all })
 }
 
 /// A range that shows all, with some air.
@@ -183,40 +171,6 @@ fn fitting(all: &[Vec<Column>]) -> Range {
     (min - air, max + air)
 }
 
-fn n_ticks(pixels: f32, each: f32) -> usize {
-    (pixels / each).max(2.0) as usize
-}
-
-/// The newest point, or the end of what is shown.
-fn newest(curves: &dyn Curves, shown: Range) -> f64 {
-    curves.domain().map_or(shown.1, |d| d.1)
-}
-
-/// Places of ticks: round as they are written.
-fn x_ticks(axis: XAxis, shown: Range, newest: f64, pixels: f32) -> Vec<f64> {
-    let zero = if axis == XAxis::BeforeNow { newest } else { 0.0 };
-    let round = ticks(shown.0 - zero, shown.1 - zero, n_ticks(pixels, 110.0));
-    round.into_iter().map(|t| t + zero).collect()
-}
-
-/// A time before the newest point, or a clock time, or a number.
-fn x_text(axis: XAxis, value: f64, newest: f64, all: &[f64]) -> String {
-    match axis {
-        XAxis::BeforeNow => {
-            let shifted: Vec<f64> = all.iter().map(|t| t - newest).collect();
-            format!("{} s", tick_text(value - newest, &shifted))
-        }
-        XAxis::Clock(zero_ns) => {
-            let ns = zero_ns.saturating_add((value * 1e9) as i64);
-            let of_day = ns.rem_euclid(86_400 * 1_000_000_000) / 1_000_000;
-            let (h, m, s, ms) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60, of_day % 1000);
-            let fine = all.len() > 1 && all[1] - all[0] < 1.0;
-            if fine { format!("{h:02}:{m:02}:{s:02}.{ms:03}") } else { format!("{h:02}:{m:02}:{s:02}") }
-        }
-        XAxis::Number => tick_text(value, all),
-    }
-}
-
 impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message> {
     fn tag(&self) -> tree::Tag {
         tree::Tag::of::<State>()
@@ -224,13 +178,11 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
 
     fn state(&self) -> tree::State {
         tree::State::new(State {
-            place: PlaceId::unique(),
-            painted: RefCell::new(None),
+            painted: Painted::new(),
             at: None,
             pulled: None,
             clicked: None,
             modifiers: keyboard::Modifiers::default(),
-            odd: Cell::new(false),
         })
     }
 
@@ -255,7 +207,7 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
     ) {
         let state = tree.state.downcast_mut::<State>();
         let area = self.area(layout.bounds());
-        let shown = state.painted.borrow().as_ref().map(|p| (p.x, p.y));
+        let shown = state.painted.extra().map(|d| (d.x, d.y));
         match event {
             Event::Keyboard(keyboard::Event::ModifiersChanged(m)) => state.modifiers = *m,
             Event::Mouse(mouse::Event::CursorMoved { position }) => {
@@ -333,92 +285,58 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for Plot<'_, Message>
     ) {
         let (bounds, state) = (layout.bounds(), tree.state.downcast_ref::<State>());
         let area = self.area(bounds);
-        let scale = self.look.scale;
-        let size = ((area.width * scale).round() as u32, (area.height * scale).round() as u32);
-        if size.0 < 2 || size.1 < 2 {
-            return;
-        }
         let palette = theme.extended_palette();
         let (ground, grid) = (palette.background.base.color.into_rgba8(), palette.background.strong.color.into_rgba8());
         let colors = [ground[0], ground[1], ground[2], grid[0], grid[1], grid[2]];
-        let key = (self.curves.get().revision(), self.look, size, colors);
-        let mut painted = state.painted.borrow_mut();
-        if painted.as_ref().is_none_or(|p| p.key != key) {
-            let (canvas, x, y, curves) = paint(self.curves.get(), &self.look, size, colors);
-            *painted = Some(Painted { key, handle: Handle::from_rgba(size.0, size.1, canvas.rgba), x, y, curves });
-            state.odd.set(!state.odd.get());
-        }
-        let Some(p) = painted.as_ref() else { return };
-        picture::draw(renderer, state.place, &p.handle, area);
+        let key = (self.curves.get().revision(), self.look, colors);
+        state
+            .painted
+            .draw(renderer, area, self.look.scale, key, |size| paint(self.curves.get(), &self.look, size, colors));
+        let Some(drawn) = state.painted.extra() else { return };
         let text = theme.palette().text;
         // The renderer on the CPU does not know where text lies that isn't aligned to the left, and would leave old numbers
         // standing: a layer of another size is drawn anew as a whole.
-        let layer = if state.odd.get() { bounds.expand(0.02) } else { bounds };
+        let layer = if state.painted.count().is_multiple_of(2) { bounds } else { bounds.expand(0.02) };
         renderer.with_layer(layer, |renderer| {
-            self.axes(renderer, bounds, area, p, text);
-            self.names(renderer, bounds, area, p, (state.at, text));
+            axes::numbers(renderer, bounds, area, (&self.look, &drawn), text);
+            self.names(renderer, bounds, area, &drawn, (state.at, text, ground));
             if let Some(at) = state.at {
                 let line = Rectangle { x: at.x, width: 1.0, ..area };
                 renderer.fill_quad(renderer::Quad { bounds: line, ..Default::default() }, Color { a: 0.6, ..text });
             }
-            if p.curves.iter().flatten().all(|c| c.is_empty()) {
+            if drawn.curves.iter().flatten().all(|c| c.is_empty()) {
                 let elsewhere = matches!(self.look.view.x, Window::Fixed(..)) && self.curves.get().domain().is_some();
                 let why = if elsewhere { "nothing here: End follows the newest" } else { self.look.empty };
-                super::video::centred(renderer, area, why, text);
+                writing::centred(renderer, area, why, text);
             }
         });
     }
 }
 
 impl<Message> Plot<'_, Message> {
-    fn axes(&self, renderer: &mut iced::Renderer, clip: Rectangle, area: Rectangle, p: &Painted, color: Color) {
-        let y_ticks = ticks(p.y.0, p.y.1, n_ticks(area.height, 24.0));
-        for t in &y_ticks {
-            let y = area.y + ((p.y.1 - t) / (p.y.1 - p.y.0)) as f32 * area.height;
-            let at = Point::new(area.x - 5.0, y);
-            write(renderer, clip, &tick_text(*t, &y_ticks), at, (text::Alignment::Right, 0.5), color);
-        }
-        let newest = newest(self.curves.get(), p.x);
-        let x_ticks = x_ticks(self.look.x_axis, p.x, newest, area.width);
-        for t in x_ticks.iter().filter(|_| self.look.numbered) {
-            let x = area.x + ((t - p.x.0) / (p.x.1 - p.x.0)) as f32 * area.width;
-            let content = x_text(self.look.x_axis, *t, newest, &x_ticks);
-            // Whole, even at the end of the axis.
-            let half = 3.6 * content.chars().count() as f32;
-            let (x, align) = if x + half > clip.x + clip.width {
-                (clip.x + clip.width - 1.0, text::Alignment::Right)
-            } else {
-                (x, text::Alignment::Center)
-            };
-            let at = Point::new(x, area.y + area.height + 3.0);
-            write(renderer, clip, &content, at, (align, 0.0), color);
-        }
-    }
-
     /// Which curve is which, and its value under the cursor.
     fn names(
         &self,
         renderer: &mut iced::Renderer,
         clip: Rectangle,
         area: Rectangle,
-        p: &Painted,
-        (at, color): (Option<Point>, Color),
+        drawn: &Drawn,
+        (at, color, [red, green, blue, _]): (Option<Point>, Color, [u8; 4]),
     ) {
-        let [red, green, blue, ..] = p.key.3;
         let ground = Color { a: 0.8, ..Color::from_rgb8(red, green, blue) };
         let column = at.map(|a| ((a.x - area.x) * self.look.scale) as usize);
         // The axis is named in the plot: beside it stand its numbers.
         let mut x = area.x + 8.0;
         if !self.look.y_name.is_empty() {
-            write(renderer, clip, self.look.y_name, Point::new(x, area.y + 4.0), (text::Alignment::Left, 0.0), color);
+            name(renderer, clip, self.look.y_name, Point::new(x, area.y + 4.0), color);
             x += 7.2 * self.look.y_name.chars().count() as f32 + 10.0;
         }
-        for ((name, color), columns) in self.curves.get().names().iter().zip(&p.curves) {
+        for ((label, color), columns) in self.curves.get().names().iter().zip(&drawn.curves) {
             let value = column.and_then(|c| columns.get(c)).filter(|c| !c.is_empty());
             let value = value.map_or_else(String::new, |c| {
                 if c.min == c.max { format!(" {:.1}", c.min) } else { format!(" {:.1}…{:.1}", c.min, c.max) }
             });
-            let content = format!("{name}{value}");
+            let content = format!("{label}{value}");
             let width = 7.2 * content.chars().count() as f32 + 14.0;
             if x + width > area.x + area.width {
                 break;
@@ -427,34 +345,15 @@ impl<Message> Plot<'_, Message> {
             // Curves behind a name don't hide it.
             let behind = Rectangle { x: x - 3.0, y: area.y + 3.0, width: width - 8.0, height: 16.0 };
             renderer.fill_quad(renderer::Quad { bounds: behind, ..Default::default() }, ground);
-            write(renderer, clip, &content, Point::new(x, area.y + 4.0), (text::Alignment::Left, 0.0), color);
+            name(renderer, clip, &content, Point::new(x, area.y + 4.0), color);
             x += width;
         }
     }
 }
 
-/// One short line; `align` is horizontal, and the part of its height that lies above.
-fn write(
-    renderer: &mut iced::Renderer,
-    clip: Rectangle,
-    content: &str,
-    at: Point,
-    align: (text::Alignment, f32),
-    color: Color,
-) {
-    let align_y = if align.1 > 0.0 { iced::alignment::Vertical::Center } else { iced::alignment::Vertical::Top };
-    let text = Text {
-        content: content.to_owned(),
-        bounds: Size::new(400.0, 16.0),
-        size: 12.0.into(),
-        line_height: text::LineHeight::default(),
-        font: renderer.default_font(),
-        align_x: align.0,
-        align_y,
-        shaping: text::Shaping::default(),
-        wrapping: text::Wrapping::None,
-    };
-    renderer.fill_text(text, at, color, clip.expand(1.0));
+/// A name whose upper left corner is at `at`.
+fn name(renderer: &mut iced::Renderer, clip: Rectangle, content: &str, at: Point, color: Color) {
+    writing::line(renderer, clip, content, (at, axes::SIZE), (Alignment::Left, Vertical::Top), color);
 }
 
 impl<'a, Message: 'a> From<Plot<'a, Message>> for Element<'a, Message> {
@@ -494,8 +393,8 @@ mod tests {
             empty: "",
             scale: 1.0,
         };
-        let (canvas, x, y, _) = paint(&Ramp, &look, (50, 100), [0; 6]);
-        assert_eq!((x, y), ((0.0, 10.0), (0.0, 10.0)));
+        let (canvas, drawn) = paint(&Ramp, &look, (50, 100), [0; 6]);
+        assert_eq!((drawn.x, drawn.y), ((0.0, 10.0), (0.0, 10.0)));
         let red = |x: usize, y: usize| canvas.rgba[4 * (y * 50 + x)] == 255;
         let rows: Vec<Vec<usize>> = (1..49).map(|x| (0..100).filter(|&y| red(x, y)).collect()).collect();
         for pair in rows.windows(2) {
@@ -503,13 +402,5 @@ mod tests {
             assert!(*pair[1].last().unwrap() + 1 >= pair[0][0], "no hole");
         }
         assert!(rows[0][0] > 90 && rows[47][0] < 10);
-    }
-
-    #[test]
-    fn times_are_written_before_now_or_by_the_clock() {
-        assert_eq!(x_text(XAxis::BeforeNow, 95.0, 100.0, &[90.0, 95.0]), "-5 s");
-        let noon = 1_700_000_000_000_000_000 / 86_400_000_000_000 * 86_400_000_000_000 + 43_200_000_000_000;
-        assert_eq!(x_text(XAxis::Clock(noon), 61.0, 0.0, &[60.0, 61.0]), "12:01:01");
-        assert_eq!(x_text(XAxis::Clock(noon), 0.25, 0.0, &[0.25, 0.5]), "12:00:00.250");
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod transform;
 use mouse::Mouse;
 pub(crate) use mouse::VideoEvent;
 use raster::{Canvas, RoiMark};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,12 @@ use tetherscope_core::control::{Picture, PicturePixels};
 use tone::Tone;
 use transform::Transform;
 
-use super::picture::{self, PlaceId};
-use iced::advanced::image::Handle;
-use iced::advanced::text::{self, Renderer as _, Text};
+use super::painted::Painted;
+use super::writing;
+use iced::advanced::text::Alignment;
 use iced::advanced::widget::{Tree, tree};
 use iced::advanced::{Clipboard, Layout, Renderer as _, Shell, Widget, layout, mouse as advanced_mouse, renderer};
+use iced::alignment::Vertical;
 use iced::{Color, Element, Event, Length, Point, Rectangle, Size, window};
 
 /// Around the image, dark in every theme: what is written there is white.
@@ -34,6 +35,8 @@ pub(crate) trait Newest {
     fn newest(&self) -> Option<Arc<Picture>>;
     /// True while more may come.
     fn is_live(&self) -> bool;
+    /// Another frame is on the screen now.
+    fn shown(&self);
 }
 
 /// How the picture is shown; all of it belongs to the screen.
@@ -102,23 +105,18 @@ impl Geometry {
 
 /// What the widget remembers between views.
 struct State {
-    place: PlaceId,
-    painted: RefCell<Option<Painted>>,
+    painted: Painted<u64>,
+    /// The frame that was drawn last.
+    drawn: Cell<(u64, usize)>,
     mouse: Mouse,
     next: Option<Instant>,
 }
 
-/// The last picture and all that is baked into it.
-struct Painted {
-    key: u64,
-    handle: Handle,
-}
-
 /// Everything that a picture depends on.
-fn key(image: (u64, usize), look: &Look, rois: &[RoiMark], size: (u32, u32), around: [u8; 3]) -> u64 {
+fn key(image: (u64, usize), look: &Look, rois: &[RoiMark]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (image, size, around, look.overlay).hash(&mut hasher);
-    format!("{:?}{:?}{}", look.transform, look.tone, look.scale).hash(&mut hasher);
+    (image, look.overlay).hash(&mut hasher);
+    format!("{:?}{:?}{}{}", look.transform, look.tone, look.scale, look.nm_per_px).hash(&mut hasher);
     for r in rois.iter().filter(|_| look.overlay) {
         (r.bead, r.x_px, r.y_px, r.w_px, r.h_px, r.mark as u8, r.selected).hash(&mut hasher);
     }
@@ -126,16 +124,9 @@ fn key(image: (u64, usize), look: &Look, rois: &[RoiMark], size: (u32, u32), aro
 }
 
 /// Frame and ROIs as a picture of `size` of the screen's pixels.
-pub(crate) fn paint(
-    image: &Picture,
-    look: &Look,
-    transform: Transform,
-    rois: &[RoiMark],
-    size: (u32, u32),
-    around: [u8; 3],
-) -> Canvas {
+pub(crate) fn paint(image: &Picture, look: &Look, transform: Transform, rois: &[RoiMark], size: (u32, u32)) -> Canvas {
     let transform = transform.scaled(look.scale);
-    let mut canvas = Canvas::of(image, &look.tone.table(image), transform, size, around);
+    let mut canvas = Canvas::of(image, &look.tone.table(image), transform, size, AROUND);
     if look.overlay {
         canvas.rois(rois, transform, look.scale);
     }
@@ -148,12 +139,7 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for VideoView<'_, Mes
     }
 
     fn state(&self) -> tree::State {
-        tree::State::new(State {
-            place: PlaceId::unique(),
-            painted: RefCell::new(None),
-            mouse: Mouse::default(),
-            next: None,
-        })
+        tree::State::new(State { painted: Painted::new(), drawn: Cell::default(), mouse: Mouse::default(), next: None })
     }
 
     fn size(&self) -> Size<Length> {
@@ -225,35 +211,29 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for VideoView<'_, Mes
     ) {
         let bounds = layout.bounds();
         let state = tree.state.downcast_ref::<State>();
-        let size = ((bounds.width * self.look.scale).round() as u32, (bounds.height * self.look.scale).round() as u32);
-        if size.0 == 0 || size.1 == 0 {
-            return;
-        }
-        let around = AROUND;
         let newest = self.source.newest();
-        // Numbers of frames begin anew with each start of the camera, so the place in memory counts too.
+        // Frames of two cameras may have one number, so the place in memory counts too.
         let image = newest.as_ref().map_or((0, 0), |p| (p.frame + 1, Arc::as_ptr(p) as usize));
-        let key = key(image, &self.look, self.rois, size, around);
-        let mut painted = state.painted.borrow_mut();
-        if painted.as_ref().is_none_or(|p| p.key != key) {
+        let key = key(image, &self.look, self.rois);
+        state.painted.draw(renderer, bounds, self.look.scale, key, |size| {
             let canvas = match &newest {
-                None => Canvas::plain(size.0, size.1, around),
+                None => Canvas::plain(size.0, size.1, AROUND),
                 Some(image) => {
                     let frame = (image.width_px as f32, image.height_px as f32);
-                    let transform =
-                        self.look.transform.unwrap_or_else(|| Transform::fit(frame, (bounds.width, bounds.height)));
-                    let mut canvas = paint(image, &self.look, transform, self.rois, size, around);
+                    let fit = || Transform::fit(frame, (bounds.width, bounds.height));
+                    let transform = self.look.transform.unwrap_or_else(fit);
+                    let mut canvas = paint(image, &self.look, transform, self.rois, size);
                     self.bar(transform, &mut canvas);
                     canvas
                 }
             };
-            *painted = Some(Painted { key, handle: Handle::from_rgba(size.0, size.1, canvas.rgba) });
-        }
-        if let Some(p) = painted.as_ref() {
-            picture::draw(renderer, state.place, &p.handle, bounds);
+            (canvas, ())
+        });
+        if newest.is_some() && state.drawn.replace(image) != image {
+            self.source.shown();
         }
         let Some(image) = newest else {
-            return centred(renderer, bounds, "no picture yet", Color::WHITE);
+            return writing::centred(renderer, bounds, "no picture yet", Color::WHITE);
         };
         let Some(geometry) = self.geometry(bounds) else { return };
         renderer.with_layer(bounds, |renderer| {
@@ -298,11 +278,11 @@ impl<Message> VideoView<'_, Message> {
         let bottom = bounds.y + bounds.height;
         if let Some((nm, _)) = self.bar_length(geometry.transform, bounds.width) {
             let at = Point::new(bounds.x + bounds.width - 12.0, bottom - 37.0);
-            label(renderer, bounds, &raster::length_text(nm), at, text::Alignment::Right);
+            label(renderer, bounds, &raster::length_text(nm), at, Alignment::Right);
         }
         if let Some(at) = state.mouse.place() {
             let text = read_out(image, geometry.to_frame(at), self.look.nm_per_px);
-            label(renderer, bounds, &text, Point::new(bounds.x + 10.0, bottom - 25.0), text::Alignment::Left);
+            label(renderer, bounds, &text, Point::new(bounds.x + 10.0, bottom - 25.0), Alignment::Left);
         }
     }
 }
@@ -327,38 +307,11 @@ fn read_out(image: &Picture, (x_px, y_px): (f32, f32), nm_per_px: f64) -> String
 }
 
 /// White text with a dark shadow, its top at `at`.
-fn label(renderer: &mut iced::Renderer, clip: Rectangle, content: &str, at: Point, align_x: text::Alignment) {
+fn label(renderer: &mut iced::Renderer, clip: Rectangle, content: &str, at: Point, align_x: Alignment) {
     for (offset, color) in [(1.0, Color::BLACK), (0.0, Color::WHITE)] {
-        let text = Text {
-            content: content.to_owned(),
-            bounds: Size::new(clip.width, 20.0),
-            size: 13.0.into(),
-            line_height: text::LineHeight::default(),
-            font: renderer.default_font(),
-            align_x,
-            align_y: iced::alignment::Vertical::Top,
-            shaping: text::Shaping::default(),
-            wrapping: text::Wrapping::None,
-        };
-        // Wider than the layer, which clips: otherwise the renderer on the CPU clips by its own, wrong way.
-        renderer.fill_text(text, Point::new(at.x + offset, at.y + offset), color, clip.expand(1.0));
+        let at = Point::new(at.x + offset, at.y + offset);
+        writing::line(renderer, clip, content, (at, 13.0), (align_x, Vertical::Top), color);
     }
-}
-
-/// One line in the middle.
-pub(super) fn centred(renderer: &mut iced::Renderer, bounds: Rectangle, content: &str, color: Color) {
-    let text = Text {
-        content: content.to_owned(),
-        bounds: bounds.size(),
-        size: 16.0.into(),
-        line_height: text::LineHeight::default(),
-        font: renderer.default_font(),
-        align_x: text::Alignment::Center,
-        align_y: iced::alignment::Vertical::Center,
-        shaping: text::Shaping::default(),
-        wrapping: text::Wrapping::Word,
-    };
-    renderer.fill_text(text, bounds.center(), color, bounds.expand(1.0));
 }
 
 impl<'a, Message: 'a> From<VideoView<'a, Message>> for Element<'a, Message> {
@@ -398,18 +351,18 @@ mod tests {
         let roi =
             RoiMark { bead: Some(1), x_px: 1, y_px: 1, w_px: 9, h_px: 9, mark: raster::Mark::Good, selected: false };
         let keys = [
-            key((1, 0), &look, &[roi], (10, 10), [0; 3]),
-            key((2, 0), &look, &[roi], (10, 10), [0; 3]),
-            key((1, 0), &Look { scale: 2.0, ..look }, &[roi], (10, 10), [0; 3]),
-            key((1, 0), &Look { tone: Tone { gamma: 2.0, ..Tone::default() }, ..look }, &[roi], (10, 10), [0; 3]),
-            key((1, 0), &look, &[RoiMark { selected: true, ..roi }], (10, 10), [0; 3]),
-            key((1, 0), &look, &[RoiMark { mark: raster::Mark::Lost, ..roi }], (10, 10), [0; 3]),
-            key((1, 0), &look, &[], (10, 10), [0; 3]),
-            key((1, 0), &look, &[roi], (11, 10), [0; 3]),
+            key((1, 0), &look, &[roi]),
+            key((2, 0), &look, &[roi]),
+            key((1, 0), &Look { scale: 2.0, ..look }, &[roi]),
+            key((1, 0), &Look { tone: Tone { gamma: 2.0, ..Tone::default() }, ..look }, &[roi]),
+            key((1, 0), &look, &[RoiMark { selected: true, ..roi }]),
+            key((1, 0), &look, &[RoiMark { mark: raster::Mark::Lost, ..roi }]),
+            key((1, 0), &look, &[]),
+            key((1, 0), &Look { nm_per_px: 50.0, ..look }, &[roi]),
         ];
         for (i, a) in keys.iter().enumerate() {
             assert!(keys[i + 1..].iter().all(|b| a != b), "{i}");
         }
-        assert_eq!(keys[0], key((1, 0), &look, &[roi], (10, 10), [0; 3]));
+        assert_eq!(keys[0], key((1, 0), &look, &[roi]));
     }
 }

@@ -1,13 +1,13 @@
 //! A look into a Z-LUT file: profiles against focus as colours, how it was made, and where its z is biased. It reads the file
 //! and changes nothing.
 
-use super::super::{Context, hint};
+use super::super::{Context, hint, scrolled};
 use super::bias::Bias;
 use crate::gui::job::{self, Tell};
 use crate::gui::link::Act;
 use crate::gui::widget::heat::Heat;
 use crate::gui::widget::plot::{Plot, PlotEvent, PlotLook, XAxis};
-use iced::widget::{column, container, pick_list, row, scrollable, slider, text};
+use iced::widget::{column, container, pick_list, row, slider, text};
 use iced::{Alignment, Element, Length};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ impl Opened {
                 let map = row![scale, container(heat).id("heat").width(Length::Fill).height(Length::Fill)]
                     .height(Length::FillPortion(3));
                 let lines = self.bias.iter().flat_map(|b| &b.lines).cloned().chain(about(file));
-                let about = scrollable(column(lines.map(|l| text(l).size(13).into())).spacing(3).width(Length::Fill));
+                let about = scrolled(column(lines.map(|l| text(l).size(13).into())).spacing(3).width(Length::Fill));
                 let mut list = column![
                     title,
                     text(path).size(13),
@@ -174,6 +174,11 @@ impl Opened {
     }
 }
 
+/// `2026-11-28T03:27:37.198737973Z` as people write it.
+fn to_the_second(utc: &str) -> String {
+    utc.split(['.', 'Z']).next().unwrap_or(utc).replace('T', " ")
+}
+
 /// How it was made, line by line.
 fn about(file: &StoredZlut) -> Vec<String> {
     let StoredZlut::Own(file) = file else {
@@ -181,7 +186,7 @@ fn about(file: &StoredZlut) -> Vec<String> {
     };
     let s = &file.settings;
     let mut lines = vec![
-        format!("made {} by Tetherscope {}", file.created_utc, file.program_version),
+        format!("made {} UTC by Tetherscope {}", to_the_second(&file.created_utc), file.program_version),
         format!("tracker {} {}, strategy {} {}", s.tracker.id, s.tracker.version, s.strategy.id, s.strategy.version),
         format!(
             "ROI {} × {} px, {} nm/px, focal-shift factor {}",
