@@ -2,6 +2,8 @@
 //! sees is read from the screen, what became of it from the files, and the same commands once more, without a window and on
 //! the recorded frames, give the same rows.
 
+mod bench;
+mod ending;
 mod screen;
 
 use crate::harness::{rust_fixture, scratch};

@@ -3,6 +3,7 @@
 
 mod app;
 mod easel;
+mod ending;
 mod job;
 mod keymap;
 mod link;
@@ -12,6 +13,7 @@ mod preferences;
 mod renderer;
 mod rois;
 mod screen;
+mod shown;
 #[cfg(test)]
 mod still;
 mod texts;
@@ -22,9 +24,11 @@ mod words;
 
 use app::App;
 pub(crate) use app::Session;
+pub(crate) use ending::watch as watch_for_the_end;
 pub(crate) use pictures::make as pictures;
 pub(crate) use preferences::Preferences;
-pub(crate) use renderer::{Renderer, settle};
+pub(crate) use renderer::{Renderer, a_display, settle};
+pub(crate) use shown::{Shown, utc_ns};
 use std::sync::Mutex;
 
 /// What the window shows.

@@ -41,7 +41,7 @@ impl Gui {
     /// Opens the window, and ends when it was closed.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         if self.screenshots.is_none() {
-            a_display()?;
+            gui::a_display()?;
             gui::settle(self.renderer).map_err(|e| {
                 let mend = "give ICED_BACKEND=tiny-skia in the environment";
                 RunError::refused("cannot choose what draws", e.to_string(), mend)
@@ -79,6 +79,7 @@ impl Gui {
         };
         options.command_log = self.log_commands.as_deref().map(command_log::write_to).transpose()?;
         let engine = Engine::start(registry.clone(), options)?;
+        gui::watch_for_the_end(context.cancel.clone(), engine.client("end"));
         let link = Arc::new(engine.client("window"));
         if let Some(folder) = &self.screenshots {
             let files = gui::pictures(&link, &registry, folder)?;
@@ -89,6 +90,7 @@ impl Gui {
         let mut session = Session::new(link, registry, preferences);
         session.told = told;
         session.texts = self.write_texts;
+        session.asked_to_end = context.cancel.clone();
         if let Some(file) = rig {
             session.first = file.rig.setup().map_err(|p| file.error(p))?.into_iter().map(|s| s.command).collect();
             session.first.extend(file.rig.find_step().map(|s| s.command));
@@ -102,20 +104,6 @@ impl Gui {
         drop(engine);
         Ok((Output { text: String::new(), json: json!({}) }, Ending::Fine))
     }
-}
-
-/// A window needs a place to be.
-fn a_display() -> Result<(), RunError> {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let needed = cfg!(all(unix, not(target_os = "macos")));
-    if !needed || set("DISPLAY") || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET") {
-        return Ok(());
-    }
-    Err(RunError::refused(
-        "cannot open the window",
-        "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
-        "start it on a desktop; without one `tetherscope acquire` tracks and records, and `tetherscope --help` lists the rest",
-    ))
 }
 
 /// What the simulated camera says of its pixels.

@@ -16,6 +16,7 @@ use super::link::{Act, Asked, Link};
 use super::notices::{Notices, NoticesMessage, Weight};
 use super::preferences::Preferences;
 use super::screen::{Context, live, plugins, recordings, settings, zlut};
+use super::shown::Shown;
 use super::texts::{self, Seen, Texts};
 use super::widget::beads::BeadsMessage;
 use iced::keyboard::{Key, Modifiers, key::Named};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tetherscope_core::control::{self, CameraState, Command, EngineCommand, RecordingState, RequestId, Snapshot};
-use tetherscope_core::loader::Registry;
+use tetherscope_core::loader::{CancelToken, Registry};
 use tetherscope_core::rig::Rig;
 
 /// What the window is opened with.
@@ -53,6 +54,10 @@ pub(crate) struct Session {
     pub(crate) texts: Option<PathBuf>,
     /// Look how full the disk is.
     pub(crate) watch_disk: bool,
+    /// Somebody outside asks for the end.
+    pub(crate) asked_to_end: CancelToken,
+    /// Counts what is drawn.
+    pub(crate) shown: Arc<Shown>,
 }
 
 impl Session {
@@ -70,6 +75,8 @@ impl Session {
             told: Vec::new(),
             texts: None,
             watch_disk: true,
+            asked_to_end: CancelToken::new(),
+            shown: Arc::default(),
         }
     }
 }
@@ -164,7 +171,7 @@ impl App {
         let zero_utc_ns = snapshot.time_utc_ns;
         let disk = session.watch_disk.then(|| disk::Disk::watch(&session.preferences.folder));
         let mut app = Self {
-            live: live::State::new(session.link.clone(), zero_utc_ns),
+            live: live::State::new(session.link.clone(), session.shown, zero_utc_ns),
             link: session.link,
             registry: session.registry,
             preferences: session.preferences,
@@ -197,7 +204,8 @@ impl App {
         }
         let look = app.look();
         let hear = hear::start(app.link.clone(), app.busy.clone());
-        (app, Task::batch([look, hear]))
+        let end = closing::when_asked(session.asked_to_end);
+        (app, Task::batch([look, hear, end]))
     }
 
     fn context(&self) -> Context<'_> {

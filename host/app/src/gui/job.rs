@@ -12,6 +12,11 @@ impl<M> Tell<M> {
     pub(crate) fn tell(&self, message: M) -> bool {
         self.0.unbounded_send(message).is_ok()
     }
+
+    /// True while there is a window that hears.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.0.is_closed()
+    }
 }
 
 /// Runs `work` on a thread called `name`; all that it tells becomes messages.

@@ -17,7 +17,7 @@ use tetherscope_core::control::{
     Refusal, RefusalKind, StageCommand, SweepCommand, SweepPhase, SweepPositions, SweepRequest, SweepWhich,
     TrackingCommand,
 };
-use tetherscope_core::loader::Registry;
+use tetherscope_core::loader::{CancelToken, Registry};
 
 const SIZE: Size = Size::new(1280.0, 800.0);
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -50,6 +50,8 @@ pub(crate) fn make(link: &Arc<Client>, registry: &Arc<Registry>, folder: &Path) 
         told: Vec::new(),
         texts: None,
         watch_disk: true,
+        asked_to_end: CancelToken::new(),
+        shown: Arc::default(),
     };
     let (mut app, _) = App::new(session);
     app.zlut.look_into(zlut);

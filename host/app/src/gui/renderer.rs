@@ -5,6 +5,7 @@
 use clap::ValueEnum;
 use iced::wgpu;
 use std::process::Command;
+use tetherscope_core::RunError;
 
 /// The environment variable that iced reads.
 const VARIABLE: &str = "ICED_BACKEND";
@@ -22,6 +23,24 @@ pub(crate) enum Renderer {
 }
 
 impl Renderer {
+    /// As an argument says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Renderer::Auto => "auto",
+            Renderer::Gpu => "gpu",
+            Renderer::Cpu => "cpu",
+        }
+    }
+
+    /// What would draw, with the names of the drivers that are there.
+    pub(crate) fn drawn_by(self) -> String {
+        if self.backend() == "tiny-skia" {
+            return "drawn on the CPU".into();
+        }
+        let names: Vec<String> = adapters().iter().map(|a| a.get_info().name).collect();
+        format!("drawn by {}", names.join(" or "))
+    }
+
     fn backend(self) -> &'static str {
         match self {
             Renderer::Gpu => "wgpu",
@@ -32,11 +51,27 @@ impl Renderer {
     }
 }
 
+fn adapters() -> Vec<wgpu::Adapter> {
+    wgpu::Instance::new(&wgpu::InstanceDescriptor::default()).enumerate_adapters(wgpu::Backends::all())
+}
+
 /// True if a driver speaks to hardware.
 fn has_gpu() -> bool {
-    let instance = wgpu::Instance::new(&wgpu::InstanceDescriptor::default());
-    let adapters = instance.enumerate_adapters(wgpu::Backends::all());
-    adapters.iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+    adapters().iter().any(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+}
+
+/// A window needs a place to be.
+pub(crate) fn a_display() -> Result<(), RunError> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let needed = cfg!(all(unix, not(target_os = "macos")));
+    if !needed || set("DISPLAY") || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET") {
+        return Ok(());
+    }
+    Err(RunError::refused(
+        "cannot open the window",
+        "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
+        "start it on a desktop; without one `tetherscope acquire` tracks and records, and `tetherscope --help` lists the rest",
+    ))
 }
 
 /// Starts this program again with the choice in its environment, unless that is there already. Returns only then, or when it

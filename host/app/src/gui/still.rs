@@ -15,7 +15,7 @@ use tetherscope_core::control::{
     NewRoi, NewestRow, Picture, PicturePixels, RecordingView, Refusal, RefusalKind, Reply, RequestId, SettingView,
     Severity, Snapshot, StageLedger, SweepView, Trace, TraceColumn, TraceQuery, TrackingView, Warning,
 };
-use tetherscope_core::loader::Registry;
+use tetherscope_core::loader::{CancelToken, Registry};
 
 /// Size of the frame.
 pub(crate) const FRAME: (u32, u32) = (640, 480);
@@ -285,6 +285,8 @@ impl Bench {
             told: Vec::new(),
             texts: None,
             watch_disk: false,
+            asked_to_end: CancelToken::new(),
+            shown: Arc::default(),
         };
         Self { app: App::new(session).0, still, seen: 0 }
     }
@@ -329,6 +331,17 @@ impl Bench {
     /// Whether this text is seen.
     pub(crate) fn sees(&self, text: &str) -> bool {
         self.simulator().find(text).is_ok()
+    }
+
+    /// Where this text is.
+    pub(crate) fn bounds(&self, text: &str) -> iced::Rectangle {
+        let found = self.simulator().find(text).unwrap_or_else(|e| panic!("no `{text}`: {e}"));
+        iced_test::selector::Bounded::bounds(&found)
+    }
+
+    /// The engine's state.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Link::snapshot(&*self.still)
     }
 
     /// Events of mouse and keys, all to one view.

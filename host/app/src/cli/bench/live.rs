@@ -74,29 +74,8 @@ impl Bed<'_> {
 impl Live {
     /// Measures.
     pub(super) fn run(self, context: &Context) -> CommandResult {
-        for (name, value) in [("--seconds", self.seconds), ("--kill-seconds", self.kill_seconds)] {
-            if !(value.is_finite() && value >= 0.1) {
-                let mend = "give at least a tenth of a second; figures that mean something want ten";
-                return Err(RunError::refused("cannot measure", format!("{name} is {value}"), mend));
-            }
-        }
-        let own = self.folder.is_none();
-        let folder = self
-            .folder
-            .clone()
-            .unwrap_or_else(|| std::env::temp_dir().join(format!("tetherscope-bench-{}", std::process::id())));
-        std::fs::create_dir_all(&folder).map_err(|e| unusable(&folder, &e))?;
-        let folder = folder.canonicalize().map_err(|e| unusable(&folder, &e))?;
-        let dirs = context.shared.plugin_dir.iter().map(|d| d.canonicalize().unwrap_or_else(|_| d.clone()));
-        let shared = dirs.flat_map(|d| ["--plugin-dir".to_owned(), d.display().to_string()]).collect();
-        let registry = Arc::new(context.registry()?);
-        let bed = Bed { context, registry, folder: folder.clone(), shared, seconds: self.seconds };
-        let outcome = self.rows(&bed);
-        if own {
-            // What is left in a temporary folder is the system's to remove.
-            let _ = std::fs::remove_dir_all(&folder);
-        }
-        Ok(report(&outcome?))
+        enough("--kill-seconds", self.kill_seconds)?;
+        in_a_folder(context, self.folder.as_deref(), self.seconds, |bed| self.rows(bed))
     }
 
     fn rows(&self, bed: &Bed<'_>) -> Result<Vec<Figure>, RunError> {
@@ -122,6 +101,40 @@ impl Live {
         }
         Ok(figures)
     }
+}
+
+/// A time in which something can be measured.
+fn enough(name: &str, value: f64) -> Result<(), RunError> {
+    if value.is_finite() && value >= 0.1 {
+        return Ok(());
+    }
+    let mend = "give at least a tenth of a second; figures that mean something want ten";
+    Err(RunError::refused("cannot measure", format!("{name} is {value}"), mend))
+}
+
+/// Measures in this folder, or in a temporary one, and reports.
+pub(super) fn in_a_folder(
+    context: &Context,
+    folder: Option<&Path>,
+    seconds: f64,
+    measure: impl FnOnce(&Bed<'_>) -> Result<Vec<Figure>, RunError>,
+) -> CommandResult {
+    enough("--seconds", seconds)?;
+    let temporary = || std::env::temp_dir().join(format!("tetherscope-bench-{}", std::process::id()));
+    let own = folder.is_none();
+    let folder = folder.map_or_else(temporary, Path::to_owned);
+    std::fs::create_dir_all(&folder).map_err(|e| unusable(&folder, &e))?;
+    let folder = folder.canonicalize().map_err(|e| unusable(&folder, &e))?;
+    let dirs = context.shared.plugin_dir.iter().map(|d| d.canonicalize().unwrap_or_else(|_| d.clone()));
+    let shared = dirs.flat_map(|d| ["--plugin-dir".to_owned(), d.display().to_string()]).collect();
+    let registry = Arc::new(context.registry()?);
+    let bed = Bed { context, registry, folder: folder.clone(), shared, seconds };
+    let outcome = measure(&bed);
+    if own {
+        // What is left in a temporary folder is the system's to remove.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    Ok(report(&outcome?))
 }
 
 fn unusable(folder: &Path, e: &std::io::Error) -> RunError {

@@ -1,13 +1,25 @@
-//! How the window closes: it asks while something is recorded, lets the engine end tidily, and does not wait for ever.
+//! How the window closes: it asks while something is recorded, unless the end was asked for from outside, lets the engine end
+//! tidily, and does not wait for ever.
 
 use super::{App, Asked, Dialog, Message};
-use crate::gui::job;
+use crate::gui::{ending, job};
 use iced::Task;
 use std::time::Duration;
 use tetherscope_core::control::{Command, EngineCommand, RecordingState};
+use tetherscope_core::loader::CancelToken;
 
 /// A recording is finalised within this time, or the window closes without it; what was written stays and can be recovered.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Closes the window, without a question, when somebody outside asks for it.
+pub(super) fn when_asked(asked: CancelToken) -> Task<Message> {
+    job::start("asked to end", move |tell: job::Tell<Message>| {
+        while !asked.is_cancelled() && tell.is_heard() {
+            std::thread::sleep(ending::LOOK_EVERY);
+        }
+        tell.tell(Message::StopAndClose);
+    })
+}
 
 impl App {
     /// The user wants the window closed.

@@ -10,6 +10,7 @@ mod view;
 use super::{Context, camera, tracker};
 use crate::gui::link::{Act, Asked, Link, map_all};
 use crate::gui::rois::{Edit, History};
+use crate::gui::shown::Shown;
 use crate::gui::traces::Traces;
 use crate::gui::widget::beads::{BeadRow, Beads, BeadsMessage};
 use crate::gui::widget::plot::{PlotEvent, PlotView, Window};
@@ -56,6 +57,7 @@ pub(crate) struct Source {
     link: Arc<dyn Link>,
     frozen: Option<Arc<Picture>>,
     live: bool,
+    shown: Arc<Shown>,
 }
 
 impl Newest for Source {
@@ -64,6 +66,9 @@ impl Newest for Source {
     }
     fn is_live(&self) -> bool {
         self.live && self.frozen.is_none()
+    }
+    fn shown(&self) {
+        self.shown.note();
     }
 }
 
@@ -180,9 +185,9 @@ fn roi(bead: &BeadView, size_px: u32) -> Roi {
 
 impl State {
     /// Nothing is selected yet. Traces begin at `zero_utc_ns`.
-    pub(crate) fn new(link: Arc<dyn Link>, zero_utc_ns: i64) -> Self {
+    pub(crate) fn new(link: Arc<dyn Link>, shown: Arc<Shown>, zero_utc_ns: i64) -> Self {
         Self {
-            source: Source { link: link.clone(), frozen: None, live: false },
+            source: Source { link: link.clone(), frozen: None, live: false, shown },
             transform: None,
             tone: Tone::default(),
             overlay: true,
