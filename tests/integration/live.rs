@@ -36,12 +36,17 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub static PLUGINS: LazyLock<Arc<Registry>> = LazyLock::new(|| registry_with(IsolationOptions::default()));
 
 pub fn registry_with(isolation: IsolationOptions) -> Arc<Registry> {
+    let ours = ["sim", "tracker-magtrack", "tracker-quadrant", "zlut-correlation", "zlut-spline", "finder-ncc"];
+    registry_of(ours.iter().map(|p| plugin(p)).chain([rust_fixture("crashing")]), isolation)
+}
+
+pub fn registry_of(libraries: impl IntoIterator<Item = PathBuf>, isolation: IsolationOptions) -> Arc<Registry> {
     let child = Some(env!("CARGO_BIN_EXE_tetherscope-test-child").into());
     let options = SearchOptions { usual_places: false, child, cache: None, isolation, ..SearchOptions::default() };
     let mut registry = Registry::default();
-    let ours = ["sim", "tracker-magtrack", "tracker-quadrant", "zlut-correlation", "zlut-spline", "finder-ncc"];
-    let all = ours.iter().map(|p| plugin(p)).chain([rust_fixture("crashing")]);
-    all.for_each(|library| registry.load_file(&library, &options).unwrap_or_else(|e| panic!("{e}")));
+    for library in libraries {
+        registry.load_file(&library, &options).unwrap_or_else(|e| panic!("{e}"));
+    }
     Arc::new(registry)
 }
 

@@ -202,3 +202,21 @@ fn a_camera_that_is_unplugged_comes_back_and_the_recording_goes_on() {
     let rows = rows_of(&made, "main");
     assert!(rows.is_sorted_by_key(|r| r.frame) && rows.last().is_some_and(|r| r.frame > 80), "{} rows", rows.len());
 }
+
+#[test]
+fn a_camera_that_keeps_the_slots_it_borrowed_is_told_and_costs_the_next_one_none() {
+    let libraries = [plugin("sim"), rust_fixture("misbehaving")];
+    let rig = Rig::of(registry_of(libraries, IsolationOptions::default()), EngineOptions::new(optics()));
+    let camera = choice("camera.fixture.keeps-slots", &[]);
+    rig.ask(CameraCommand::Open { camera, device: "0".into() });
+    rig.ask(CameraCommand::Start);
+    rig.wait_for("it to borrow every slot", |s| s.health.ring_slots > 0 && s.health.ring_in_use == s.health.ring_slots);
+    rig.ask(CameraCommand::Stop);
+    let conduct = rig.client.snapshot().camera.conduct.clone();
+    assert!(conduct.slots_taken_back > 0 && conduct.slots_lost == 0, "{conduct:?}");
+    rig.ask(CameraCommand::Close);
+    rig.open(&[("frame_rate_hz", "200")]);
+    rig.ask(CameraCommand::Start);
+    rig.wait_for_frames(5);
+    assert_eq!(rig.client.snapshot().camera.conduct.slots_taken_back, 0, "it is told of the camera that did it");
+}

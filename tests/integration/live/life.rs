@@ -7,19 +7,35 @@ fn rounds() -> u32 {
     if std::env::var_os("TETHERSCOPE_LONG_TESTS").is_some() { 1000 } else { 20 }
 }
 
+/// What this process holds of the system: threads, maps of memory that it shares, open files.
+#[derive(Debug, Clone, Copy)]
+struct Holdings {
+    threads: usize,
+    maps: usize,
+    files: usize,
+}
+
 #[cfg(target_os = "linux")]
-fn threads_and_maps() -> (usize, usize) {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    (
-        threads,
-        maps.lines().filter(|l| l.contains("memfd") || l.contains("/dev/shm") || l.contains("tetherscope")).count(),
-    )
+impl Holdings {
+    fn now() -> Self {
+        let entries = |folder: &str| std::fs::read_dir(folder).unwrap().count();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let is_shared = |l: &&str| l.contains("memfd") || l.contains("/dev/shm") || l.contains("tetherscope");
+        Self {
+            threads: entries("/proc/self/task"),
+            maps: maps.lines().filter(is_shared).count(),
+            files: entries("/proc/self/fd"),
+        }
+    }
+
+    fn is_within(self, other: Self) -> bool {
+        self.threads <= other.threads && self.maps <= other.maps && self.files <= other.files
+    }
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn started_and_stopped_again_and_again_no_thread_and_no_memory_is_left() {
+fn started_and_stopped_again_and_again_no_thread_memory_or_file_is_left() {
     let me = std::env::current_exe().unwrap();
     let inner = "live::life::rounds_of_starts_and_stops";
     let output = std::process::Command::new(me).args(["--exact", inner, "--ignored", "--nocapture"]).output().unwrap();
@@ -46,17 +62,14 @@ fn rounds_of_starts_and_stops() {
         rig.ask(CameraCommand::Stop);
         assert_eq!(rig.client.snapshot().ledger.unexplained, 0);
         // Threads of a pool that was dropped end by themselves.
-        let wanted = *first.get_or_insert_with(threads_and_maps);
-        rig.wait_for("the threads to end", |_| {
-            let now = threads_and_maps();
-            now.0 <= wanted.0 && now.1 <= wanted.1
-        });
+        let wanted = *first.get_or_insert_with(Holdings::now);
+        rig.wait_for("the threads to end", |_| Holdings::now().is_within(wanted));
     }
     let after_first = first.unwrap();
     drop(rig);
     let until = Instant::now() + PATIENCE;
-    while threads_and_maps().0 >= after_first.0 {
-        assert!(Instant::now() < until, "threads are left: {:?}", threads_and_maps());
+    while Holdings::now().threads >= after_first.threads {
+        assert!(Instant::now() < until, "threads are left: {:?}", Holdings::now());
         std::thread::sleep(Duration::from_millis(10));
     }
 }

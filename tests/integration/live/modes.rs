@@ -38,6 +38,27 @@ fn each_data_mode_writes_what_it_says() {
 }
 
 #[test]
+fn videos_of_rois_begin_with_the_first_bead_and_count_no_frame_before_it() {
+    let folder = crate::harness::scratch("live-no-beads");
+    let rig = Rig::lossless();
+    rig.open(&[("n_frames", "3000")]);
+    rig.track_with("tracker.quadrant", &[]);
+    rig.ask(TrackingCommand::SetMode { mode: DataMode::RoiVideo });
+    let made = rig.record(folder.path(), "run");
+    rig.ask(CameraCommand::Start);
+    let before = rig.wait_for_frames(20);
+    assert_eq!(before.recording.frames, 0, "without a bead there is nothing to write");
+    let from = rig.frame_of_event(BeadsCommand::Add { rois: vec![NewRoi { x_px: 10, y_px: 10 }] });
+    rig.wait_for("the end of the data", |s| s.camera.state == CameraState::Open);
+    rig.ask(RecordingCommand::Stop);
+    let ended = rig.client.snapshot();
+    let n = Recording::open(&made).unwrap().rois().map_or(0, |r| r.n_frames());
+    assert_eq!((n, ended.recording.frames), (3000 - from, 3000 - from));
+    let video = ended.ledger.stages.iter().find(|s| s.stage.starts_with("video.")).unwrap();
+    assert_eq!((video.seen, video.delivered), (n, n), "the ledger counts what is in the file");
+}
+
+#[test]
 fn without_processing_the_picture_lives_and_nothing_is_tracked() {
     let rig = Rig::live();
     rig.open(&[("frame_rate_hz", "200")]);

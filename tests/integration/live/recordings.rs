@@ -67,6 +67,32 @@ fn a_recording_of_so_many_frames_ends_by_itself_exactly_there() {
 }
 
 #[test]
+fn what_the_camera_lost_after_the_last_frame_is_no_gap_of_the_recording() {
+    let folder = crate::harness::scratch("live-gap-after");
+    let rig = Rig::lossless();
+    rig.open(&[("n_frames", "600"), ("faults", "lost 40..43; lost 100..103; lost 200..210")]);
+    rig.track_with("tracker.quadrant", &[]);
+    rig.add(&[(10, 10)]);
+    // By the host's index, which counts what came, the second gap lies before the 97th frame of each run.
+    for (name, frames, gaps) in [("before", 96, vec![(40, 4)]), ("with", 97, vec![(40, 4), (96, 4)])] {
+        let request = RecordingRequest {
+            folder: folder.path().into(),
+            name: name.into(),
+            frames: Some(frames),
+            ..Default::default()
+        };
+        rig.ask(RecordingCommand::Start(request));
+        rig.run_out();
+        rig.wait_for("its end", |s| s.recording.state == RecordingState::Off);
+        let made = folder.path().join(name);
+        let from = rows_of(&made, "main")[0].frame;
+        let (found, _) = Recording::open(&made).unwrap().gaps().unwrap();
+        let found: Vec<(u64, u64)> = found.iter().map(|g| (g.first_frame_after - from, g.count)).collect();
+        assert_eq!(found, gaps, "{name}");
+    }
+}
+
+#[test]
 fn new_files_are_begun_without_a_gap() {
     let folder = crate::harness::scratch("live-rotate");
     let rig = tracking(lossless());

@@ -8,8 +8,10 @@ mod build;
 mod camera;
 mod capture;
 mod end;
+mod live_thread;
 mod publish;
 mod recording;
+mod requests;
 mod stages;
 mod sweep;
 mod tracking;
@@ -19,19 +21,15 @@ pub(crate) use build::read_choice as read_zlut_choice;
 
 use super::health::Health;
 use super::history::History;
-use super::jobs::{Finish, Jobs};
-use super::live::{Mail, Note};
+use super::jobs::Jobs;
 use super::meters::Meters;
 use super::program::Program;
-use super::question::{Question, QuestionId};
+use super::question::Question;
 use super::times::{Times, utc_now_ns};
 use super::warnings::Warnings;
-use super::{CommandSink, EngineOptions, Input, LoggedCommand, ReplayLog};
+use super::{CommandSink, EngineOptions, Input, ReplayLog};
 use crate::RunError;
-use crate::control::{
-    Answer, BeadsCommand, CameraCommand, ClientId, Command, EngineCommand, Event, EventKind, Hub, Refusal, RefusalKind,
-    Reply, Request, RequestId, Severity, StageCommand, TrackingCommand,
-};
+use crate::control::{Answer, ClientId, Command, Event, EventKind, Hub, Refusal, Reply, Request, RequestId, Severity};
 use crate::stages::Stages;
 use again::Barrier;
 use beads::Beads;
@@ -213,80 +211,6 @@ impl Control {
         self.next_beat = self.next_beat.min(Instant::now() + BEAT);
     }
 
-    fn request(&mut self, request: Request) {
-        if self.busy && !is_urgent(&request.command) {
-            self.waiting.push_back(request);
-            return;
-        }
-        let asker = Asker { client: request.client, request: request.request, command: request.command };
-        match self.execute(&asker) {
-            Ok(Outcome::Done(answer)) => self.done(&asker, None, answer),
-            Ok(Outcome::Later) => {}
-            Err(refusal) => self.reply(&asker, Err(refusal)),
-        }
-    }
-
-    fn execute(&mut self, asker: &Asker) -> Result<Outcome, Refusal> {
-        match asker.command.clone() {
-            Command::Camera(c) => self.camera_command(asker, c),
-            Command::Beads(c) => self.beads_command(asker, c),
-            Command::Tracking(c) => self.tracking_command(asker, c),
-            Command::Zlut(c) => self.zlut_command(asker, c),
-            Command::Stages(c) => self.stages_command(asker, c),
-            Command::Sweep(c) => self.sweep_command(asker, c),
-            Command::Recording(c) => self.recording_command(asker, c),
-            Command::Engine(c) => self.engine_command(c),
-        }
-    }
-
-    fn engine_command(&mut self, command: EngineCommand) -> Result<Outcome, Refusal> {
-        let done = Ok(Outcome::Done(Answer::Done { from_frame: None }));
-        match command {
-            EngineCommand::Ping => done,
-            EngineCommand::Acknowledge { warning } if self.warnings.acknowledge(warning) => done,
-            EngineCommand::Acknowledge { warning } => Err(Refusal::new(
-                RefusalKind::NotFound,
-                format!("cannot acknowledge warning {warning}"),
-                "there is none with this number",
-                "the snapshot lists those that nobody has read",
-            )),
-            EngineCommand::Shutdown => {
-                self.ending = true;
-                done
-            }
-        }
-    }
-
-    /// A command has taken effect: it is written down, told, and answered.
-    pub(crate) fn done(&mut self, asker: &Asker, frame: Option<u64>, answer: Answer) {
-        self.took_effect(asker, frame);
-        self.reply(asker, Ok(answer));
-    }
-
-    /// A command has taken effect: it is written down and told. Its answer comes later.
-    pub(crate) fn took_effect(&mut self, asker: &Asker, frame: Option<u64>) {
-        if !changes_something(&asker.command) {
-            return;
-        }
-        let (client, command) = (asker.client, asker.command.clone());
-        if let Some(sink) = &mut self.command_log {
-            sink(&LoggedCommand { frame, client, time_utc_ns: utc_now_ns(), command: command.clone() });
-        }
-        self.tell(frame, Severity::Info, EventKind::Changed { client, command });
-    }
-
-    /// Answers, after the next snapshot.
-    pub(crate) fn reply(&mut self, asker: &Asker, result: Result<Answer, Refusal>) {
-        self.publisher.touch();
-        self.replies.push(Reply { client: asker.client, request: asker.request, result });
-    }
-
-    fn send_replies(&mut self) {
-        for reply in self.replies.drain(..) {
-            self.hub.reply(reply);
-        }
-    }
-
     /// Tells everybody.
     pub(crate) fn tell(&mut self, frame: Option<u64>, severity: Severity, kind: EventKind) -> Event {
         let event = self.hub.tell(frame, severity, kind, utc_now_ns());
@@ -307,157 +231,4 @@ impl Control {
     pub(crate) fn frame_now(&self) -> Option<u64> {
         self.camera.is_running().then(|| self.camera.next_frame())
     }
-
-    /// Gives slow work to the jobs thread. Commands wait until it is done.
-    pub(crate) fn job<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> T + Send + 'static,
-        then: impl FnOnce(&mut Control, T) + Send + 'static,
-    ) -> Outcome {
-        self.busy = true;
-        self.jobs.put(Box::new(move || {
-            let outcome = work();
-            Box::new(move |control: &mut Control| then(control, outcome)) as Finish
-        }));
-        Outcome::Later
-    }
-
-    /// As [`Control::job`], of something that may fail: then that is the reply.
-    pub(crate) fn try_job<T: Send + 'static>(
-        &mut self,
-        asker: &Asker,
-        work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-        then: impl FnOnce(&mut Control, Asker, T) + Send + 'static,
-    ) -> Outcome {
-        let asker = asker.clone();
-        self.job(work, move |control, outcome| match outcome {
-            Ok(made) => then(control, asker, made),
-            Err(refusal) => control.reply(&asker, Err(refusal)),
-        })
-    }
-
-    fn finished(&mut self, finish: Finish) {
-        self.busy = false;
-        finish(self);
-        self.publisher.touch();
-        while !self.busy
-            && let Some(request) = self.waiting.pop_front()
-        {
-            self.request(request);
-        }
-        self.go_on_at_barrier();
-    }
-
-    /// Swaps the program at the next frame boundary; `then` hears of it.
-    pub(crate) fn switch(&mut self, program: Program, then: Then) {
-        self.program = Arc::new(program);
-        match self.camera.mailbox() {
-            Some(mailbox) => {
-                let id = self.next_switch;
-                self.next_switch += 1;
-                self.switches.insert(id, then);
-                mailbox.post(Mail::Switch { id, program: self.program.clone() });
-            }
-            None => then(self, None),
-        }
-    }
-
-    /// As [`Control::switch`] for a command whose answer is the frame.
-    pub(crate) fn switch_for(&mut self, asker: &Asker, program: Program) -> Outcome {
-        self.switch_with(asker, program, |from_frame| Answer::Done { from_frame })
-    }
-
-    /// As [`Control::switch`] for a command.
-    pub(crate) fn switch_with(
-        &mut self,
-        asker: &Asker,
-        program: Program,
-        answer: impl FnOnce(Option<u64>) -> Answer + Send + 'static,
-    ) -> Outcome {
-        let asker = asker.clone();
-        self.switch(program, Box::new(move |control, frame| control.done(&asker, frame, answer(frame))));
-        Outcome::Later
-    }
-
-    fn live_note(&mut self, note: Note) {
-        match note {
-            Note::Switched { id, frame } => {
-                if let Some(then) = self.switches.remove(&id) {
-                    then(self, Some(frame));
-                }
-                self.go_on_at_barrier();
-            }
-            Note::Answered { id, result } => self.answered(id, result),
-            Note::PluginFailed { failure, rows, frame } => {
-                tracing::warn!("{}", failure.to_string().replace('\n', ": "));
-                self.tell(Some(frame), Severity::Warning, EventKind::PluginFailed { failure, rows });
-            }
-            Note::PluginHung { plugin, calls, rows, frame, disabled } => {
-                let failure = hung(&plugin, calls, disabled);
-                tracing::error!("{}", failure.to_string().replace('\n', ": "));
-                self.tell(Some(frame), Severity::Error, EventKind::PluginFailed { failure, rows });
-            }
-            Note::Barrier { frame } => {
-                let left = self.replay_log.as_mut().map(|l| l.take_until(Some(frame))).unwrap_or_default();
-                self.barrier = Some(Barrier { left: left.into() });
-                self.go_on_at_barrier();
-            }
-            Note::Recorded { id } => self.recording_has_all(id),
-            Note::Ended { next_frame } => self.live_ended(next_frame),
-        }
-        self.publisher.touch();
-    }
-
-    /// A question has its answer, unless it was cancelled meanwhile.
-    pub(crate) fn answered(&mut self, id: QuestionId, result: Result<Answer, Refusal>) {
-        if let Some(at) = self.questions.iter().position(|q| q.id == id) {
-            self.questions.remove(at);
-            self.replies.push(Reply { client: id.0, request: id.1, result });
-        }
-    }
-
-    /// Completes switches that the live thread did not see any more.
-    pub(crate) fn complete_switches(&mut self, next_frame: u64) {
-        let mut left: Vec<(u64, Then)> = self.switches.drain().collect();
-        left.sort_by_key(|(id, _)| *id);
-        for (_, then) in left {
-            then(self, Some(next_frame));
-        }
-    }
-}
-
-/// True for commands that are done at once, whatever goes on.
-fn is_urgent(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Stages(StageCommand::StopAll | StageCommand::Disarm)
-            | Command::Engine(EngineCommand::Acknowledge { .. } | EngineCommand::Shutdown)
-            | Command::Tracking(TrackingCommand::CancelQuestion { .. })
-            | Command::Beads(BeadsCommand::CancelFind)
-    )
-}
-
-/// True for commands that belong into a log.
-fn changes_something(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::Engine(_)
-            | Command::Camera(CameraCommand::Refresh)
-            | Command::Beads(BeadsCommand::Find { .. } | BeadsCommand::CancelFind)
-            | Command::Tracking(
-                TrackingCommand::AskProfileLength
-                    | TrackingCommand::AskProfile { .. }
-                    | TrackingCommand::CancelQuestion { .. }
-            )
-    )
-}
-
-fn hung(plugin: &str, calls: usize, disabled: bool) -> Refusal {
-    let cause = if disabled {
-        format!("{calls} of its calls did not return, again; it is called no more")
-    } else {
-        format!("{calls} of its calls did not return in time; their frames are written off")
-    };
-    let mend = "run it isolated (--isolate), so that it can be ended, or choose another tracker";
-    Refusal::new(RefusalKind::Device, format!("{plugin} hangs"), cause, mend)
 }

@@ -14,7 +14,6 @@ pub(crate) use video::VideoShape;
 
 use super::program::Program;
 use super::work::{BatchFrames, BatchResults};
-use crate::control::DataMode;
 use crate::ledger::{DropReason, LedgerSnapshot, StageCounts};
 use crate::plan::Plan;
 use std::collections::VecDeque;
@@ -23,6 +22,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tetherscope_files::GapRecord;
 use tetherscope_files::Row;
+use tetherscope_loader::now_ns;
 
 /// The side of the queue that everybody puts into.
 #[derive(Clone)]
@@ -70,6 +70,8 @@ struct Inner {
     n_frames: Option<u64>,
     /// Up to this frame; none: it goes on.
     end: Option<u64>,
+    /// When that was said, in ns of the host's monotonic clock.
+    ended_ns: i64,
     /// The frame after the last one that was put in.
     next_frame: u64,
     /// Ledger of the running camera: rows, and frames of videos.
@@ -90,6 +92,7 @@ impl Inlet {
             from: None,
             n_frames,
             end: None,
+            ended_ns: 0,
             next_frame: 0,
             tracks: None,
             video: None,
@@ -131,7 +134,7 @@ impl Inlet {
         if let Some(end) = inner.end {
             return end;
         }
-        inner.end = Some(frame);
+        (inner.end, inner.ended_ns) = (Some(frame), now_ns());
         inner.items.push_back(Item::End(frame));
         self.queue.put.notify_all();
         frame
@@ -146,6 +149,18 @@ impl Inlet {
     pub(crate) fn end_frame(&self) -> Option<u64> {
         let inner = self.queue.lock();
         inner.from.zip(inner.n_frames).map(|(from, n)| from.saturating_add(n))
+    }
+
+    /// True if a gap of the camera before this frame, noticed then, is one of the recording. After its last frame it is one
+    /// only while the recording was still on: who stops while the camera is gone wants to know that it was.
+    pub(crate) fn has_gap(&self, first_frame_after: u64, noticed_ns: i64) -> bool {
+        let inner = self.queue.lock();
+        let Some(from) = inner.from.filter(|from| *from <= first_frame_after) else { return false };
+        if let Some(n) = inner.n_frames {
+            return first_frame_after < inner.end.unwrap_or(from.saturating_add(n));
+        }
+        let goes_on = |end| first_frame_after < end || first_frame_after == end && noticed_ns <= inner.ended_ns;
+        inner.end.is_none_or(goes_on)
     }
 
     /// New files from the next frame on, which it names.
@@ -176,7 +191,9 @@ impl Inlet {
             return;
         }
         Self::note_missed(&mut inner, batch);
-        let wants_video = mode != DataMode::Track;
+        // Without ROIs there is nothing to cut out.
+        let has_rois = program.plan.as_ref().is_some_and(|p| !p.rois().is_empty());
+        let wants_video = mode.records_frames() || mode.records_rois() && has_rois;
         let with_rows = tracked.is_some();
         let room = inner.batches < self.queue.limits.batches && !inner.failed;
         // One batch always fits, or a small ring would never record anything.

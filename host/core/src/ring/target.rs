@@ -5,7 +5,7 @@ use super::Ring;
 use super::hand_out::Beside;
 use super::slots::Filling;
 use crate::ledger::DropReason;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tetherscope_loader::{CameraFormat, FrameInfo, FrameTarget, SharedRegion, abi};
@@ -17,11 +17,15 @@ pub(crate) struct RingTarget {
     session: Arc<Session>,
 }
 
+const NOT_REFUSED: u8 = 0;
+const REFUSED_FULL: u8 = 1;
+const REFUSED_CLOSED: u8 = 2;
+
 /// What one start of a camera told.
 #[derive(Default)]
 struct Session {
-    /// The last lend got nothing: if the camera tells of an underrun now, it is the ring that was full.
-    refused: AtomicBool,
+    /// Why the last lend got nothing, as `REFUSED_*`: if the camera tells of an underrun now, that is the reason.
+    refused: AtomicU8,
     /// Nothing is taken any more.
     retired: AtomicBool,
     has_ended: AtomicBool,
@@ -77,7 +81,7 @@ impl RingTarget {
         beside.arrival_ns = tetherscope_loader::now_ns();
         beside.device_time_ns = device_time_ns(self.ring.format(), info);
         beside.set_channels(channels);
-        self.session.refused.store(false, Ordering::Relaxed);
+        self.session.refused.store(NOT_REFUSED, Ordering::Relaxed);
         self.ring.counts.saw(1);
         if self.ring.committed.push(filling).is_err() {
             // It has room for every slot, so this cannot be; if it is, it is counted.
@@ -122,15 +126,13 @@ impl FrameTarget for RingTarget {
     }
 
     fn lend(&self, timeout: Duration) -> Option<usize> {
-        if self.is_closed() {
-            return None;
-        }
-        let mut slot = self.ring.slots.lend();
+        let mut slot = if self.is_closed() { None } else { self.ring.slots.lend() };
         if slot.is_none() && !timeout.is_zero() {
             slot = self.wait_for(Instant::now().checked_add(timeout), || self.ring.slots.lend());
         }
         if slot.is_none() {
-            self.session.refused.store(true, Ordering::Relaxed);
+            let why = if self.is_closed() { REFUSED_CLOSED } else { REFUSED_FULL };
+            self.session.refused.store(why, Ordering::Relaxed);
         }
         slot
     }
@@ -175,8 +177,11 @@ impl FrameTarget for RingTarget {
             return;
         }
         let reason = match reason {
-            abi::LOST_UNDERRUN if self.session.refused.load(Ordering::Relaxed) => DropReason::RingFull,
-            abi::LOST_UNDERRUN => DropReason::Underrun,
+            abi::LOST_UNDERRUN => match self.session.refused.load(Ordering::Relaxed) {
+                REFUSED_FULL => DropReason::RingFull,
+                REFUSED_CLOSED => DropReason::UserStop,
+                _ => DropReason::Underrun,
+            },
             abi::LOST_INCOMPLETE => DropReason::Incomplete,
             _ => DropReason::CameraGap,
         };

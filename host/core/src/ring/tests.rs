@@ -126,6 +126,21 @@ fn a_full_ring_counts_every_frame_and_tells_where_they_are_missing() {
 }
 
 #[test]
+fn frames_for_which_a_stopped_camera_gets_no_slot_are_the_stops_doing_and_not_a_loss() {
+    let (ring, camera) = ring(4, false);
+    deliver(&camera, 0);
+    ring.close();
+    assert_eq!((camera.lend(NOW), camera.lend(Duration::from_millis(1))), (None, None));
+    camera.lost(3, abi::LOST_UNDERRUN);
+    camera.lost(1, abi::LOST_CAMERA_GAP);
+    camera.retire(true);
+    let stage = stage(&ring, CAMERA_STAGE);
+    assert_eq!((stage.dropped_for(DropReason::UserStop), stage.dropped_for(DropReason::CameraGap)), (3, 1));
+    assert_eq!(stage.n_dropped(), 4);
+    assert_eq!(gaps(&ring), [("camera_gap", 1, Some(0))], "what the user asked for is no gap");
+}
+
+#[test]
 fn what_the_camera_tells_keeps_its_reason_and_what_it_does_not_tell_shows_in_the_ids() {
     let (ring, camera) = ring(4, false);
     deliver(&camera, 0);

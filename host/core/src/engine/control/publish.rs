@@ -30,6 +30,9 @@ pub(crate) struct Publisher {
     last_ledger: Ledger,
     /// Losses that were told, by stage and reason, and when.
     told: BTreeMap<(String, &'static str), (u64, Instant)>,
+    /// The stage whose frames did not add up when they were looked at last.
+    unbalanced: Option<String>,
+    imbalance_told: bool,
 }
 
 impl Publisher {
@@ -144,6 +147,7 @@ impl Control {
         self.publisher.last_ledger = running.ledger.clone();
         self.tell_drops_of(&running.ledger.snapshot(), true);
         self.publisher.told.clear();
+        (self.publisher.unbalanced, self.publisher.imbalance_told) = (None, false);
     }
 
     /// Tells what was dropped since it was last told, and checks that everything adds up.
@@ -154,9 +158,7 @@ impl Control {
     }
 
     fn tell_drops_of(&mut self, ledger: &LedgerSnapshot, all: bool) {
-        if let Err(e) = ledger.check() {
-            tracing::error!("{}", e.to_string().replace('\n', ": "));
-        }
+        self.tell_imbalance(ledger, all);
         let frame = self.frame_now();
         for stage in &ledger.stages {
             for d in stage.dropped.iter().filter(|d| !d.reason.is_wanted()) {
@@ -175,6 +177,18 @@ impl Control {
                     self.tell(frame, Severity::Warning, kind);
                 }
             }
+        }
+    }
+
+    /// Tells once of a stage whose frames do not add up. While frames move, a thread may stand between two counters for
+    /// as long as others have the processor, so then it must be off at two looks in a row.
+    fn tell_imbalance(&mut self, ledger: &LedgerSnapshot, at_rest: bool) {
+        let off = ledger.check().err();
+        let stage = off.as_ref().map(|e| e.stage.stage.clone());
+        let before = std::mem::replace(&mut self.publisher.unbalanced, stage.clone());
+        let Some(e) = off.filter(|_| at_rest || stage == before) else { return };
+        if !std::mem::replace(&mut self.publisher.imbalance_told, true) {
+            tracing::error!("{}", e.to_string().replace('\n', ": "));
         }
     }
 

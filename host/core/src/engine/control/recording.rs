@@ -342,8 +342,10 @@ impl Control {
         let Some(running) = self.camera.running() else { return };
         let ring = running.ring.clone();
         while let Some(gap) = ring.next_gap() {
-            if let Some(now) = &self.recording.now {
-                now.inlet.put(Item::Gap(gap_for_files(&gap)));
+            let record = gap_for_files(&gap);
+            let inlet = self.recording.now.as_ref().map(|now| &now.inlet);
+            if let Some(inlet) = inlet.filter(|i| i.has_gap(record.first_frame_after, gap.from_ns)) {
+                inlet.put(Item::Gap(record));
             }
             if !matches!(gap.kind, GapKind::Dropped(_) | GapKind::RecordsLost) {
                 *self.camera.view.conduct.oddities.entry(gap.kind.name().to_owned()).or_insert(0) += 1;
