@@ -1,7 +1,7 @@
 //! The five data modes, batches, and frames that nobody processes.
 
 use super::*;
-use tetherscope_core::control::{BatchLimits, DataMode};
+use tetherscope_core::control::{BatchLimits, DataMode, EventKind};
 
 #[test]
 fn each_data_mode_writes_what_it_says() {
@@ -48,6 +48,11 @@ fn videos_of_rois_begin_with_the_first_bead_and_count_no_frame_before_it() {
     rig.ask(CameraCommand::Start);
     let before = rig.wait_for_frames(20);
     assert_eq!(before.recording.frames, 0, "without a bead there is nothing to write");
+    let warned = before.warnings.iter().find_map(|w| match &w.event.kind {
+        EventKind::Message { text } => Some(text.to_string()),
+        _ => None,
+    });
+    assert!(warned.is_some_and(|w| w.contains("empty") && w.contains("no bead")), "and somebody should know");
     let from = rig.frame_of_event(BeadsCommand::Add { rois: vec![NewRoi { x_px: 10, y_px: 10 }] });
     rig.wait_for("the end of the data", |s| s.camera.state == CameraState::Open);
     rig.ask(RecordingCommand::Stop);

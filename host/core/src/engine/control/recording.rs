@@ -208,9 +208,23 @@ impl Control {
                 let from = frame.unwrap_or_else(|| control.camera.next_frame());
                 inlet.begin(from);
                 control.tell(Some(from), Severity::Info, EventKind::RecordingStarted { folder });
+                control.warn_of_empty_recording();
                 control.done(&asker, Some(from), Answer::Done { from_frame: Some(from) });
             }),
         );
+    }
+
+    /// Somebody may wait an hour for a recording into which nothing goes.
+    fn warn_of_empty_recording(&mut self) {
+        let mode = self.program.mode;
+        let has_rois = self.program.plan.as_ref().is_some_and(|p| !p.rois().is_empty());
+        let (what, mend) = match () {
+            () if has_rois || !(mode.tracks() || mode.records_rois()) => return,
+            () if self.built.chain.is_none() => ("no tracker is chosen", "choose one: rows and ROIs begin with it"),
+            () => ("there is no bead", "mark one: rows and ROIs begin with it, in this recording"),
+        };
+        let thing = if mode.records_frames() { "the recording has no rows yet" } else { "the recording is empty yet" };
+        self.warn(Severity::Warning, Refusal::new(RefusalKind::NotNow, thing, what, mend));
     }
 
     /// Ends it at the next frame boundary.
