@@ -128,7 +128,7 @@ fn prepare(link: &Arc<Client>, zlut: &Path) -> Result<(), RunError> {
     }
     ask(Command::Stages(StageCommand::Arm { seconds: 600.0 }))?;
     let request = SweepRequest {
-        positions: SweepPositions::Range { start_nm: -2000.0, step_nm: 200.0, stop_nm: 2000.0 },
+        positions: SweepPositions::Range { start_nm: -2000.0, step_nm: 100.0, stop_nm: 2000.0 },
         frames_per_step: 5,
         tolerance_nm: 10.0,
         settle_ms: 20.0,
@@ -141,6 +141,14 @@ fn prepare(link: &Arc<Client>, zlut: &Path) -> Result<(), RunError> {
     let until = Instant::now() + PATIENCE;
     while !matches!(link.snapshot().sweep.phase, SweepPhase::Done | SweepPhase::Failed) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
+    }
+    let sweep = &link.snapshot().sweep;
+    if sweep.phase != SweepPhase::Done {
+        let cause = format!(
+            "the sweep for them is not done: {:?} at step {} of {}",
+            sweep.phase, sweep.steps_done, sweep.steps
+        );
+        return Err(RunError::refused("cannot make pictures", cause, "try again when the machine has less to do"));
     }
     ask(Command::Sweep(SweepCommand::Save { path: zlut.to_owned(), which: SweepWhich::PerBead }))?;
     ask(Command::Sweep(SweepCommand::Use { which: SweepWhich::Average }))?;

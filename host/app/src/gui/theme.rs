@@ -196,6 +196,20 @@ pub(crate) fn line(chosen: bool) -> impl Fn(&Theme, button::Status) -> button::S
     }
 }
 
+/// A button for what matters most; under the cursor it gets a rim, and its text stays as readable.
+pub(crate) fn alarm(theme: &Theme, status: button::Status) -> button::Style {
+    let p = theme.extended_palette();
+    let Pair { color, text } = p.danger.base;
+    let hovered = matches!(status, button::Status::Hovered | button::Status::Pressed);
+    let faint = if status == button::Status::Disabled { 0.4 } else { 1.0 };
+    button::Style {
+        background: Some(Background::Color(Color { a: faint, ..color })),
+        text_color: Color { a: faint, ..text },
+        border: Border { color: if hovered { theme.palette().text } else { color }, width: 2.0, radius: 3.0.into() },
+        ..button::Style::default()
+    }
+}
+
 /// A quiet button: the ground's colour, a rim.
 pub(crate) fn quiet(theme: &Theme, status: button::Status) -> button::Style {
     let p = theme.extended_palette();
@@ -225,6 +239,20 @@ mod tests {
         };
         let (a, b) = (light(a) + 0.05, light(b) + 0.05);
         a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn a_button_that_matters_can_be_read_under_the_cursor_too() {
+        for look in Look::ALL {
+            let theme = look.theme();
+            let styles =
+                [button::Status::Active, button::Status::Hovered, button::Status::Pressed].map(|s| alarm(&theme, s));
+            for style in styles {
+                let Some(Background::Color(ground)) = style.background else { panic!("{style:?}") };
+                assert!(ratio(style.text_color, ground) >= 4.5, "{look}: {}", ratio(style.text_color, ground));
+            }
+            assert_ne!(styles[0].border, styles[1].border, "{look}: it shows that it can be pressed");
+        }
     }
 
     #[test]

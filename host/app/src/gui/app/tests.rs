@@ -7,8 +7,8 @@ use crate::gui::theme::Look;
 use iced::advanced::mouse;
 use iced::{Event, Point, Size};
 use tetherscope_core::control::{
-    Answer, BeadRole, BeadsCommand, CameraCommand, EventKind, MethodChoice, NewRoi, ParameterText, RecordingCommand,
-    SweepCommand, SweepPhase, SweepView, TableView, TrackingCommand, ZlutCommand,
+    Answer, BeadRole, BeadsCommand, CameraCommand, DataMode, EventKind, MethodChoice, NewRoi, ParameterText,
+    RecordingCommand, SweepCommand, SweepPhase, SweepView, TableView, TrackingCommand, ZlutCommand,
 };
 
 fn to(at: Point) -> Event {
@@ -144,6 +144,45 @@ fn record_starts_a_recording_in_the_folder_of_the_settings() {
     assert!(bench.sees("RECORDING"));
     bench.click("Stop recording");
     assert_eq!(bench.sent(), [Command::Recording(RecordingCommand::Stop)]);
+}
+
+#[test]
+fn a_frame_that_a_finder_no_longer_wanted_is_no_loss_in_the_bar() {
+    let mut bench = Bench::new();
+    bench.set(|s| {
+        s.ledger.stages[0].dropped.clear();
+        s.ledger.stages[1].dropped =
+            vec![tetherscope_core::control::DropCount { reason: "user_stop".into(), count: 1 }];
+    });
+    assert!(bench.sees("none dropped"));
+    bench.click("Recordings");
+    assert!(bench.sees("1 user stop"));
+}
+
+#[test]
+fn a_recording_without_beads_says_that_nothing_is_recorded() {
+    let mut bench = Bench::new();
+    let says = "no beads, so nothing is recorded";
+    bench.set(|s| s.recording.state = RecordingState::On);
+    assert!(!bench.sees(says));
+    bench.set(|s| s.beads.clear());
+    assert!(bench.sees(says));
+    bench.set(|s| s.tracking.mode = DataMode::TrackAndFullVideo);
+    assert!(!bench.sees(says), "frames are");
+}
+
+#[test]
+fn beads_that_were_found_and_taken_are_shown_in_the_table() {
+    let mut bench = Bench::new();
+    bench.click("Find");
+    bench.tell(Message::Live(live::Message::Find(live::FindMessage::Choose("finder.ncc".into()))));
+    bench.click("Look for beads");
+    let roi = Some(NewRoi { x_px: 300, y_px: 400 });
+    let hit = tetherscope_core::control::FoundBead { x_px: 325.0, y_px: 425.0, score: 0.9, flags: 0, roi };
+    bench.answer(Ok(Answer::Found(vec![hit])));
+    bench.click("Take 1 bead");
+    bench.answer(Ok(Answer::Beads(vec![12])));
+    assert!(bench.sees("12 of 12 beads"));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn dialog_view<'a>(dialog: Dialog) -> Element<'a, Message> {
             text("Something is being recorded").size(18),
             text("Closing the window stops and finalises the recording. Nothing that was recorded is lost.").size(14),
             row![
-                button(text("Stop recording and close").size(14)).style(button::danger).on_press(Message::StopAndClose),
+                button(text("Stop recording and close").size(14)).style(theme::alarm).on_press(Message::StopAndClose),
                 button(text("Go on recording").size(14)).on_press(Message::Dialog(None)),
             ]
             .spacing(10),

@@ -230,7 +230,9 @@ impl State {
             self.selected.iter().copied().take(MOST_CURVES).collect()
         };
         self.traces.minus = minus;
-        self.traces.beads = wanted.into_iter().zip(context.look.curves()).collect();
+        let colors = context.look.curves();
+        self.traces.beads = wanted.into_iter().zip(colors).collect();
+        self.profile.colors = [colors[0], colors[1]];
     }
 
     /// ROIs as they are drawn: where they are, or where the mouse holds them, and what a finder found.
@@ -385,6 +387,10 @@ impl State {
                 self.selected = ids.iter().copied().collect();
                 self.history.did(Edit::Add(named));
                 self.find.added();
+                // What became of them stands in the table.
+                if self.side == Side::Find {
+                    self.side = Side::Beads;
+                }
             }
             (Asked::Restored(Edit::Add(rois)), Ok(Answer::Beads(ids))) => {
                 let renamed: Vec<(u32, u32)> = rois.iter().map(|r| r.bead).zip(ids.iter().copied()).collect();

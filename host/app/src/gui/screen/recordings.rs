@@ -300,21 +300,26 @@ pub(crate) fn bar<'a>(folder: &Path, free_bytes: Option<u64>, context: Context<'
     let pressable = r.state != RecordingState::Finishing && (on || context.running());
     let toggle = button(text(label).size(13))
         .padding([4, 12])
-        .style(button::danger)
+        .style(theme::alarm)
         .on_press_maybe(pressable.then_some(Message::Toggle));
     let where_ = match (&r.folder, on) {
         (Some(folder), true) => folder.display().to_string(),
         _ => folder.display().to_string(),
     };
+    // Who records without a bead finds out now, not afterwards.
+    let nothing = on && context.snapshot.beads.is_empty() && !context.snapshot.tracking.mode.records_frames();
+    let nothing = if nothing { "no beads, so nothing is recorded" } else { "" };
     let written = if on { format!("{} rows, {}", r.rows, words::bytes(r.bytes)) } else { String::new() };
     let left = r.disk_free_bytes.filter(|_| on).or(free_bytes).map_or_else(String::new, |b| match r.disk_full_in_s {
-        Some(s) if on => format!("{} free, full in {}", words::bytes(b), words::span(s)),
+        Some(s) if on && s.is_finite() => format!("{} free, full in {}", words::bytes(b), words::span(s)),
         _ => format!("{} free", words::bytes(b)),
     });
     let seen = context.snapshot.ledger.stages.iter().map(|s| s.seen).max().unwrap_or(0);
     let mut lost: Vec<String> = Vec::new();
     for s in &context.snapshot.ledger.stages {
-        let dropped = words::dropped(s);
+        // What somebody asked to end is no loss; the account below tells it all the same.
+        let unasked = s.dropped.iter().filter(|d| d.reason != "user_stop").cloned().collect();
+        let dropped = words::dropped(&StageLedger { dropped: unasked, ..s.clone() });
         if !dropped.is_empty() {
             lost.push(format!("in {}: {dropped}", s.stage));
         }
@@ -330,6 +335,7 @@ pub(crate) fn bar<'a>(folder: &Path, free_bytes: Option<u64>, context: Context<'
         text(words::recording(&r.state)).size(14),
         container(named("folder", where_)).width(Length::Fill).clip(true),
         named("mode", Mode(context.snapshot.tracking.mode).to_string()),
+        text(nothing).size(13).wrapping(text::Wrapping::None).style(text::warning),
         text(written).size(13),
         text(left).size(13),
         text(format!("{seen} frames seen,")).size(13),

@@ -169,7 +169,10 @@ impl Find {
             .spacing(8)
             .align_y(Alignment::Center);
             let take = row![
-                quiet(format!("Take {n} beads"), (n > 0).then_some(FindMessage::Take)),
+                quiet(
+                    format!("Take {n} {}", if n == 1 { "bead" } else { "beads" }),
+                    (n > 0).then_some(FindMessage::Take)
+                ),
                 quiet("Forget them", Some(FindMessage::Clear)),
             ]
             .spacing(6);

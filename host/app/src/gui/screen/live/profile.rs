@@ -16,13 +16,13 @@ pub(crate) struct Profile {
     revision: u64,
     /// What is shown.
     pub(crate) view: PlotView,
-    /// Colours of profile and plane.
+    /// Colours of profile and plane, of the theme.
     pub(crate) colors: [[u8; 3]; 2],
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Self { answer: None, asked: false, revision: 0, view: HOME, colors: [[86, 180, 233], [230, 159, 0]] }
+        Self { answer: None, asked: false, revision: 0, view: HOME, colors: Default::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::{Context, hint, quiet, refusal};
 use crate::gui::link::{Act, Asked};
+use crate::gui::theme;
 use iced::widget::{button, column, pick_list, row, text, text_input};
 use iced::{Alignment, Element, Length};
 use tetherscope_core::control::{AxisView, Command, MethodChoice, ParameterText, StageCommand};
@@ -89,7 +90,7 @@ impl Panel {
             None => quiet("Arm for 10 min", Some(StageMessage::Arm)),
         };
         let stop =
-            button(text("Stop all").size(13)).padding([4, 12]).style(button::danger).on_press(StageMessage::StopAll);
+            button(text("Stop all").size(13)).padding([4, 12]).style(theme::alarm).on_press(StageMessage::StopAll);
         list = list.push(row![arm, stop].spacing(6));
         if let Some(holder) = &context.snapshot.held_by {
             list = list.push(text(format!("everything that moves is held by {holder}")).size(13).style(text::warning));
