@@ -4,6 +4,7 @@
 
 use clap::ValueEnum;
 use iced::wgpu;
+use std::collections::BTreeSet;
 use std::process::Command;
 use tetherscope_core::RunError;
 
@@ -37,8 +38,9 @@ impl Renderer {
         if self.backend() == "tiny-skia" {
             return "drawn on the CPU".into();
         }
-        let names: Vec<String> = adapters().iter().map(|a| a.get_info().name).collect();
-        format!("drawn by {}", names.join(" or "))
+        // One driver may be there in several ways.
+        let names: BTreeSet<String> = adapters().iter().map(|a| a.get_info().name).collect();
+        format!("drawn by {}", names.into_iter().collect::<Vec<_>>().join(" or "))
     }
 
     fn backend(self) -> &'static str {

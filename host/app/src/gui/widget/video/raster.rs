@@ -61,6 +61,8 @@ pub(crate) struct RoiMark {
 pub(crate) const SELECTED: [u8; 3] = [240, 228, 66];
 const BLACK: [u8; 3] = [0; 3];
 const WHITE: [u8; 3] = [255; 3];
+/// Between dashes.
+const GAP: [u8; 3] = [24; 3];
 
 /// A picture, four bytes a pixel.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,8 +180,13 @@ impl Canvas {
             let (x, y) = (x0.round() as i64, y0.round() as i64);
             let (w, h) = ((x1.round() as i64 - x).max(2 * unit), (y1.round() as i64 - y).max(2 * unit));
             let color = if roi.selected { SELECTED } else { roi.mark.color() };
-            let thick = if roi.selected || roi.mark == Mark::Reference { 2 * unit } else { unit };
+            let bold = roi.selected || roi.bead.is_none() || roi.mark == Mark::Reference;
+            let thick = if bold { 2 * unit } else { unit };
             let dash = if roi.mark.dashed() { 4 * unit } else { 0 };
+            if dash > 0 {
+                // Between dashes it is dark: seen on the bright rings of a bead too.
+                self.outline((x, y, w, h), thick, 0, GAP);
+            }
             self.outline((x, y, w, h), thick, dash, color);
             if let Some(bead) = roi.bead {
                 self.label(x, (y, y + h), &bead.to_string(), unit, color);
@@ -303,6 +310,8 @@ mod tests {
             let n_dark = c.rgba.chunks(4).filter(|p| p[..3] == BLACK).count();
             let right = transform.to_widget((69.5, 0.0), (200.0, 200.0)).0.round() as usize - 1;
             let line = (0..200).filter(|&y| pixel(&c, right, y) == Mark::Lost.color()).count();
+            let ground = (0..200).filter(|&y| pixel(&c, right, y) == GAP).count();
+            assert!(ground.abs_diff(line) <= 4, "dashes and gaps take turns: {line} {ground}");
             (n_dark, line)
         };
         let ((dark_1, line_1), (dark_2, line_2)) = (labelled(1.0), labelled(1.5));
