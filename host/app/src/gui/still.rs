@@ -271,7 +271,22 @@ impl Bench {
         Self::over(self.still.clone())
     }
 
+    /// The window that opens a rig, as `--config` does.
+    pub(crate) fn of_rig(text: &str) -> Self {
+        let file = crate::rig_file::RigFile::of_text(text, std::path::Path::new("")).unwrap();
+        let snapshot = scene();
+        let picture = Arc::new(picture(&snapshot));
+        let still = Arc::new(Still { snapshot: Mutex::new(Arc::new(snapshot)), picture, sent: Mutex::default() });
+        let steps = file.rig.setup().unwrap().into_iter().chain(file.rig.find_step());
+        let first = steps.map(|s| s.command).collect();
+        Self::opened(still, |session| Session { first, rig: Some((PathBuf::new(), file.rig)), ..session })
+    }
+
     fn over(still: Arc<Still>) -> Self {
+        Self::opened(still, |session| session)
+    }
+
+    fn opened(still: Arc<Still>, change: impl FnOnce(Session) -> Session) -> Self {
         let preferences = Preferences { folder: folder(), ..Preferences::default() };
         let session = Session {
             link: still.clone(),
@@ -288,7 +303,7 @@ impl Bench {
             asked_to_end: CancelToken::new(),
             shown: Arc::default(),
         };
-        Self { app: App::new(session).0, still, seen: 0 }
+        Self { app: App::new(change(session)).0, still, seen: 0 }
     }
 
     /// The engine is in another state.

@@ -147,6 +147,27 @@ fn record_starts_a_recording_in_the_folder_of_the_settings() {
 }
 
 #[test]
+fn beads_that_a_rig_wants_found_are_shown_before_they_are_taken() {
+    let mut bench = Bench::of_rig(
+        "version = 1\n[camera]\nmethod = \"camera.sim\"\n[optics]\nnm_per_px = 100.0\n[beads]\nroi_px = 50\n\
+         [beads.find]\nmethod = \"finder.ncc\"\n[tracker]\nmethod = \"tracker.quadrant\"\n",
+    );
+    let sent = bench.sent();
+    let place = |is_it: fn(&Command) -> bool| sent.iter().position(is_it).unwrap_or_else(|| panic!("{sent:?}"));
+    let started = place(|c| matches!(c, Command::Camera(CameraCommand::Start)));
+    let asked = place(|c| matches!(c, Command::Beads(BeadsCommand::Find { .. })));
+    assert!(started < asked, "a finder looks at a frame");
+    assert!(bench.sees("looking…"));
+    let roi = Some(NewRoi { x_px: 300, y_px: 400 });
+    let hit = tetherscope_core::control::FoundBead { x_px: 325.0, y_px: 425.0, score: 0.9, flags: 0, roi };
+    bench.answer_to(asked as u64, Ok(Answer::Found(vec![hit])));
+    assert!(bench.sees("1 found, 1 of them pass and are new"));
+    assert!(beads(&mut bench).is_empty(), "nothing is taken unasked");
+    bench.click("Take 1 bead");
+    assert_eq!(beads(&mut bench), [BeadsCommand::Add { rois: vec![NewRoi { x_px: 300, y_px: 400 }] }]);
+}
+
+#[test]
 fn a_frame_that_a_finder_no_longer_wanted_is_no_loss_in_the_bar() {
     let mut bench = Bench::new();
     bench.set(|s| {
