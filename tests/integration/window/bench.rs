@@ -4,6 +4,22 @@ use super::screen::{self, Screen};
 use crate::harness::scratch;
 
 #[test]
+fn a_renderer_that_the_environment_overrules_is_not_measured_under_another_name() {
+    let folder = crate::harness::scratch("window-bench-env");
+    let args = "bench in-window --renderer gpu --seconds 0 --rate 20 --pictures 20";
+    let ran = std::process::Command::new(crate::harness::program())
+        .args(args.split_whitespace())
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .env("ICED_BACKEND", "tiny-skia")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(told.contains("ICED_BACKEND"), "{told}");
+}
+
+#[test]
 fn every_figure_of_the_window_is_measured() {
     if let Some(tool) = screen::missing() {
         eprintln!("passed over: {tool} is not installed");

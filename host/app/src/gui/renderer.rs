@@ -33,6 +33,16 @@ impl Renderer {
         }
     }
 
+    /// True if a driver for a GPU, or for what acts as one, is there.
+    pub(crate) fn has_driver() -> bool {
+        !adapters().is_empty()
+    }
+
+    /// True if this is what draws, and nothing else that the environment said before.
+    pub(crate) fn is_settled(self) -> bool {
+        std::env::var(VARIABLE).is_ok_and(|v| v == self.backend())
+    }
+
     /// What would draw, with the names of the drivers that are there.
     pub(crate) fn drawn_by(self) -> String {
         if self.backend() == "tiny-skia" {

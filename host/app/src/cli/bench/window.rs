@@ -49,8 +49,14 @@ impl Window {
         material(bed, &LIVE)?;
         bed.say("measuring: without a window");
         let without = run(bed, experiment(bed, self.rate)?, bed.seconds.min(15.0), false)?;
-        let all = [Renderer::Cpu, Renderer::Gpu];
-        let renderers = if self.renderer.is_empty() { &all[..] } else { &self.renderer };
+        let renderers = match &self.renderer[..] {
+            [] if Renderer::has_driver() => &[Renderer::Cpu, Renderer::Gpu][..],
+            [] => {
+                bed.say("no graphics driver was found: only drawing on the CPU is measured");
+                &[Renderer::Cpu]
+            }
+            given => given,
+        };
         renderers.iter().map(|renderer| self.row(bed, *renderer, without.cores)).collect()
     }
 
@@ -74,9 +80,9 @@ impl Window {
             .with("frames that came", measured.frames_per_s, "frames/s")
             .with("frames dropped", measured.dropped as f64, "")
             .with("frames without explanation", measured.unexplained as f64, "")
-            .with("CPU", measured.cores, "cores")
-            .with("CPU, the window's thread", measured.window_cores, "cores")
-            .with("CPU, threads of the graphics driver", measured.driver_cores, "cores")
+            .with("CPU", measured.cores.unwrap_or(f64::NAN), "cores")
+            .with("CPU, the window's thread", measured.window_cores.unwrap_or(f64::NAN), "cores")
+            .with("CPU, threads of the graphics driver", measured.driver_cores.unwrap_or(f64::NAN), "cores")
             .with("CPU, same experiment without a window", without, "cores")
             .with("start to first picture, fastest", starts[0], "s")
             .with("start to first picture, middle", starts[starts.len() / 2], "s")

@@ -47,9 +47,10 @@ pub(super) struct Measured {
     pub(super) frames_per_s: f64,
     pub(super) dropped: u64,
     pub(super) unexplained: i64,
-    pub(super) cores: f64,
-    pub(super) window_cores: f64,
-    pub(super) driver_cores: f64,
+    /// None where the system does not tell.
+    pub(super) cores: Option<f64>,
+    pub(super) window_cores: Option<f64>,
+    pub(super) driver_cores: Option<f64>,
     pub(super) memory_bytes: Vec<u64>,
 }
 
@@ -57,6 +58,11 @@ impl Child {
     /// Opens the window in the folder of the material, and closes it.
     pub(crate) fn run(self, context: &Context) -> CommandResult {
         gui::settle(self.renderer).map_err(|e| cannot(&e.to_string()))?;
+        if !self.renderer.is_settled() {
+            let cause =
+                "ICED_BACKEND is set in the environment, so another renderer would be measured than the one named";
+            return Err(RunError::refused("cannot measure the window", cause, "unset it and try again"));
+        }
         let registry = Arc::new(context.registry()?);
         let folder = std::env::current_dir().map_err(|e| cannot(&e.to_string()))?;
         let bed = Bed {
@@ -134,10 +140,11 @@ fn measure(client: &Client, shown: &Shown, seconds: f64, cancel: &CancelToken) -
     measured.pictures_per_s = (shown.count() - pictures_before) as f64 / lasted;
     measured.frames_per_s = (frames() - frames_before) as f64 / lasted;
     (measured.dropped, measured.unexplained) = (drops(&ledger), ledger.unexplained);
-    measured.cores = meter.cores();
+    let known = |cores: f64| Some(cores).filter(|c| c.is_finite());
+    measured.cores = known(meter.cores());
     // The window runs on the main thread, whose number is the process's.
     let main = std::process::id().to_string();
-    measured.window_cores = meter.cores_of(|thread, _| thread == main);
-    measured.driver_cores = meter.cores_of(|_, name| name.starts_with("llvmpipe"));
+    measured.window_cores = known(meter.cores_of(|thread, _| thread == main));
+    measured.driver_cores = known(meter.cores_of(|_, name| name.starts_with("llvmpipe")));
     Ok(measured)
 }
