@@ -100,6 +100,7 @@ impl RigFile {
     }
 
     /// Its file; none if nobody wrote one.
+    #[cfg(feature = "gui")]
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
