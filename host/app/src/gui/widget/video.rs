@@ -123,6 +123,16 @@ fn key(image: (u64, usize), look: &Look, rois: &[RoiMark]) -> u64 {
     hasher.finish()
 }
 
+/// When the next picture is due: on an absolute schedule, so that the rate holds; behind it, soon. A window is drawn for other
+/// reasons too, and such a redraw postpones nothing.
+fn next_picture(due: Option<Instant>, now: Instant, period: Duration) -> Instant {
+    match due {
+        Some(due) if now < due => due,
+        Some(due) => (due + period).max(now + period / 4),
+        None => now + period,
+    }
+}
+
 /// Frame and ROIs as a picture of `size` of the screen's pixels.
 pub(crate) fn paint(image: &Picture, look: &Look, transform: Transform, rois: &[RoiMark], size: (u32, u32)) -> Canvas {
     let transform = transform.scaled(look.scale);
@@ -164,10 +174,9 @@ impl<Message> Widget<Message, iced::Theme, iced::Renderer> for VideoView<'_, Mes
         let state = tree.state.downcast_mut::<State>();
         if let Event::Window(window::Event::RedrawRequested(now)) = event {
             if self.source.is_live() {
-                // On an absolute schedule, so that the rate holds; behind it, from now.
-                let next = state.next.map_or(*now, |n| n + self.look.period).max(*now);
+                let next = next_picture(state.next, *now, self.look.period);
                 state.next = Some(next);
-                shell.request_redraw_at(next.max(*now + self.look.period / 4));
+                shell.request_redraw_at(next);
             }
             return;
         }
@@ -323,6 +332,25 @@ impl<'a, Message: 'a> From<VideoView<'a, Message>> for Element<'a, Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_keep_their_rate_however_often_the_window_is_drawn_for_other_reasons() {
+        let (begun, ms) = (Instant::now(), Duration::from_millis);
+        // Drawn every 10 ms for other reasons, and whenever a picture is due.
+        let (mut due, mut pictures, mut now) = (None, 0, begun);
+        let mut other = begun;
+        while now < begun + ms(1000) {
+            pictures += u32::from(due.is_none_or(|d| now >= d));
+            let next = next_picture(due, now, ms(100));
+            due = Some(next);
+            other = if now >= other { other + ms(10) } else { other };
+            now = next.min(other);
+        }
+        assert_eq!(pictures, 10);
+        // Behind, it neither catches up all at once nor stops.
+        let late = next_picture(Some(begun), begun + ms(5000), ms(100));
+        assert_eq!(late, begun + ms(5025));
+    }
 
     #[test]
     fn the_read_out_names_pixel_place_and_value() {
