@@ -12,6 +12,7 @@ mod frames;
 #[cfg(feature = "gui")]
 mod gui;
 mod info;
+mod isa;
 mod live;
 mod output;
 mod overlay;
@@ -58,6 +59,9 @@ struct Shared {
     /// Say more on standard error; twice for what only developers want to know
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Instructions that the numerics of our methods may use: baseline gives the same bits on every processor of a kind
+    #[arg(long, global = true, value_name = "SET", value_enum, default_value = "auto")]
+    isa: isa::IsaChoice,
 }
 
 #[derive(Subcommand)]
@@ -137,6 +141,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return usage(&e),
     };
+    // Before there is another thread.
+    cli.shared.isa.tell();
     crate::log_file::start(cli.shared.verbose);
     let cancel = CancelToken::new();
     let on_signal = cancel.clone();

@@ -34,7 +34,6 @@ mod work;
 
 pub use command_log::{LoggedCommand, ReplayLog};
 pub(crate) use control::read_zlut_choice;
-pub(crate) use recorder::isa;
 pub(crate) use settings::resolve as resolve_method;
 
 use crate::control::{BatchLimits, Client, Hub, Request, Snapshot};

@@ -76,6 +76,23 @@ fn rows_have_the_same_bits_whatever_the_threads_and_the_format() {
 }
 
 #[test]
+fn rows_have_the_same_bits_on_the_baseline_and_the_report_says_which_instructions_were_used() {
+    let (rig, folder) = (rig(), scratch("isa"));
+    let (video, rois, table) = (rig.path("video.tif"), rig.path("rois.csv"), zlut().display().to_string());
+    let mut all = Vec::new();
+    for (isa, out) in [("auto", "best.csv"), ("baseline", "baseline.csv")] {
+        let mut args = track(&video, &rois, &table, out);
+        args.extend(["--isa", isa]);
+        let report = tetherscope(folder.path(), &args).fine();
+        let said = report["settings"]["isa"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(std::env::consts::ARCH), "{said}");
+        assert!(isa == "auto" || said.ends_with("-baseline"), "{said}");
+        all.push(read_rows(folder.path().join(out)).unwrap());
+    }
+    assert!(all[0].len() == 120 && all[0].iter().zip(&all[1]).all(|(a, b)| a.same_bits(b)));
+}
+
+#[test]
 fn each_bead_has_its_own_table_and_the_factor_multiplies_z_once() {
     let (rig, folder) = (rig(), scratch("beads"));
     let (sweep, focus, rois) = (rig.path("sweep.tif"), rig.path("sweep.csv"), rig.path("fixed.csv"));

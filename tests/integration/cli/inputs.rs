@@ -152,25 +152,36 @@ fn text_zluts_that_make_no_sense_are_refused_by_line_or_plane() {
 
 #[test]
 fn a_zlut_made_with_other_settings_is_refused_with_both_values() {
-    let folder = scratch("settings");
-    let (video, rois, table) = (rig().path("video.tif"), rig().path("rois.csv"), zlut().display().to_string());
-    let with = |more: &[&str]| {
-        let args = ["track", &video, "--rois", &rois, "--zlut", &table, "--out", "rows.csv", "--json"];
-        tetherscope(folder.path(), &[&args[..], more].concat())
-    };
-    with(&["--tracker", "tracker.magtrack", "--nm-per-px", "90"])
-        .refused(&["nm_per_px: 100 nm in the file, 90 nm in use"]);
-    let scale = ["--tracker", "tracker.magtrack", "--nm-per-px", "100"];
-    with(&[&scale[..], &["--focal-shift-factor", "0.9"]].concat())
-        .refused(&["focal_shift_factor: 1 in the file, 0.9 in use"]);
-    with(&[&scale[..], &["--param", "oversample=2"]].concat())
-        .refused(&["tracker.oversample: 1 1/px in the file, 2 1/px in use"]);
-    with(&[&scale[..], &["--param", "profile=fft"]].concat())
-        .refused(&[r#"tracker.profile: "radial" in the file, "fft" in use"#]);
-    std::fs::write(folder.path().join("other.csv"), "bead,x_px,y_px,w_px,h_px\n0,9,9,48,48\n").unwrap();
-    let other = ["track", &video, "--rois", "other.csv", "--zlut", &table, "--out", "rows.csv", "--json"];
-    tetherscope(folder.path(), &[&other[..], &scale].concat()).refused(&["roi_w_px: 64 px in the file, 48 px in use"]);
-    holds_only(folder.path(), &["other.csv"]);
+    // With every strategy: none of them needs to know.
+    for strategy in ["zlut.correlation", "zlut.spline", "zlut.joint"] {
+        let folder = scratch("settings");
+        let (video, rois) = (rig().path("video.tif"), rig().path("rois.csv"));
+        let table = if strategy == "zlut.correlation" {
+            zlut().display().to_string()
+        } else {
+            let (sweep, focus, fixed) = (rig().path("sweep.tif"), rig().path("sweep.csv"), rig().path("fixed.csv"));
+            let build = ["zlut", "build", &sweep, "--focus", &focus, "--rois", &fixed, "--nm-per-px", "100"];
+            let method = ["--tracker", "tracker.magtrack", "--strategy", strategy, "--out", "a.zlut"];
+            tetherscope(folder.path(), &[&build[..], &method[..], &["--one-table", "--json"]].concat()).fine();
+            folder.path().join("a.zlut").display().to_string()
+        };
+        let with = |rois: &str, more: &[&str]| {
+            let args = ["track", &video, "--rois", rois, "--zlut", &table, "--out", "rows.csv", "--json"];
+            tetherscope(folder.path(), &[&args[..], &["--tracker", "tracker.magtrack"], more].concat())
+        };
+        with(&rois, &["--nm-per-px", "90"]).refused(&["nm_per_px: 100 nm in the file, 90 nm in use"]);
+        let scale = ["--nm-per-px", "100"];
+        for (more, cause) in [
+            (["--focal-shift-factor", "0.9"], "focal_shift_factor: 1 in the file, 0.9 in use"),
+            (["--param", "oversample=2"], "tracker.oversample: 1 1/px in the file, 2 1/px in use"),
+            (["--param", "profile=fft"], r#"tracker.profile: "radial" in the file, "fft" in use"#),
+        ] {
+            with(&rois, &[&scale[..], &more[..]].concat()).refused(&[cause]);
+        }
+        std::fs::write(folder.path().join("other.csv"), "bead,x_px,y_px,w_px,h_px\n0,9,9,48,48\n").unwrap();
+        with("other.csv", &scale).refused(&["roi_w_px: 64 px in the file, 48 px in use"]);
+        assert!(!folder.path().join("rows.csv").exists(), "{strategy}: nothing is written");
+    }
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn settings_json(args: &Track, tracker: &Tracker, strategy: Option<&ZlutStrategy
         "optics": plan.optics(),
         "roi_w_px": plan.config().w_px,
         "roi_h_px": plan.config().h_px,
-        "isa": std::env::consts::ARCH,
+        "isa": tetherscope_core::isa(),
     })
 }
 

@@ -8,7 +8,7 @@ mod video;
 mod waiting;
 
 pub(crate) use item::{BatchItem, Item};
-pub(crate) use provenance::{isa, sections};
+pub(crate) use provenance::sections;
 pub(crate) use thread::{Finished, RecorderSetup, start};
 pub(crate) use video::VideoShape;
 

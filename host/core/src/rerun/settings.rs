@@ -2,8 +2,9 @@
 
 use crate::chain::Chain;
 use crate::control::MethodChoice;
-use crate::engine::{isa, read_zlut_choice, resolve_method};
+use crate::engine::{read_zlut_choice, resolve_method};
 use crate::error::RunError;
+use crate::isa::isa;
 use crate::piece::ROIS_PER_CALL;
 use crate::plan::Tables;
 use crate::zlut::load_stored_zlut;

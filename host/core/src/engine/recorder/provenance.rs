@@ -1,6 +1,7 @@
 //! What must be known to understand a recording and to track it again: written into its metadata at the start.
 
 use crate::control::{MethodView, Snapshot};
+use crate::isa::isa;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -12,15 +13,6 @@ pub(crate) fn method(m: &MethodView) -> Value {
     let parameters: serde_json::Map<String, Value> =
         m.parameters.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
     json!({ "id": m.method, "version": m.version, "hash": m.hash, "isolated": m.isolated, "parameters": parameters })
-}
-
-/// The instruction set that results depend on in their last bits.
-pub(crate) fn isa() -> String {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        return "x86_64+avx2+fma".into();
-    }
-    std::env::consts::ARCH.into()
 }
 
 /// All sections, of the experiment as it stands. `zlut_file` names the copy of the Z-LUT within the recording.
