@@ -6,9 +6,9 @@
 For a recorded focus sweep of one bead (frame,time_s,focus_nm). Each method builds a Z-LUT from the even frames and looks up
 the odd ones; then the z of every two methods is compared, frame by frame, and each with the recorded focus. Where the bead
 or the stage moved otherwise than the focus list says, all methods see the same motion: their differences are small, and the
-difference to the list is not an error of the method. Compared are methods with trackers of their own, and a fit of the
-pixels with one of a profile; what two methods share is said. Methods that are not loaded are passed over. Standard library
-only; the program is called as a user would. Exit code 0 when two of them agree better than either with the list.
+difference to the list is not an error of the method. Independent are two methods that share neither tracker nor strategy.
+Methods that are not loaded are passed over. Standard library only; the program is called as a user would. Exit code 0 when
+two independent methods agree better than either with the list, by both measures of spread.
 """
 import argparse
 import csv
@@ -26,6 +26,7 @@ METHODS = (
     ("tracker.radial-symmetry", "zlut.spline"),
     ("tracker.quadrant", "zlut.spline"),
     ("tracker.quadrant", "zlut.joint"),
+    ("tracker.magtrack", "zlut.joint"),
 )
 
 
@@ -40,11 +41,9 @@ def spread(values):
     return rms([v - mean for v in values]), 1.4826 * sorted(abs(v - middle) for v in values)[len(values) // 2]
 
 
-def shared(a, b):
-    """The parts of two methods that are the same; None where the trackers are, and neither fits the pixels alone."""
-    same = sorted(set(a.split(" + ")) & set(b.split(" + ")))
-    pixels = ("zlut.joint" in a) != ("zlut.joint" in b)
-    return None if same and same[0].startswith("tracker") and not pixels else same
+def independent(a, b):
+    """True where two methods share neither tracker nor strategy."""
+    return not set(a.split(" + ")) & set(b.split(" + "))
 
 
 def z_of(options, folder, tracker, strategy):
@@ -87,18 +86,18 @@ def main():
     print("| difference of z | rms | robust |\n|---|---|---|")
     against, agree = {}, []
     for a in found:
-        r, against[a] = spread([found[a][f] - focus[f] for f in frames])
-        print(f"| {a} − recorded focus | {r:.1f} | {against[a]:.1f} |")
+        against[a] = spread([found[a][f] - focus[f] for f in frames])
+        print("| {} − recorded focus | {:.1f} | {:.1f} |".format(a, *against[a]))
     for a, b in itertools.combinations(found, 2):
-        r, robust = spread([found[a][f] - found[b][f] for f in frames])
-        print(f"| {a} − {b} | {r:.1f} | {robust:.1f} |")
-        if shared(a, b) is not None and robust < min(against[a], against[b]):
-            agree.append((robust, a, b))
+        between = spread([found[a][f] - found[b][f] for f in frames])
+        print("| {} − {} | {:.1f} | {:.1f} |".format(a, b, *between))
+        if independent(a, b) and all(between[k] < min(against[a][k], against[b][k]) for k in (0, 1)):
+            agree.append((between, a, b))
     if not agree:
-        sys.exit("\nno two methods agree better than either agrees with the recorded focus")
-    robust, a, b = min(agree)
-    common = f" (they share {', '.join(shared(a, b))})" if shared(a, b) else ""
-    print(f"\n{a} and {b} agree to {robust:.1f} nm{common}; with the recorded focus to {against[a]:.1f} and {against[b]:.1f} nm")
+        sys.exit("\nno two independent methods agree better than either agrees with the recorded focus")
+    between, a, b = min(agree)
+    print("\n{} and {} share nothing and agree to {:.1f} nm rms ({:.1f} robust);".format(a, b, *between))
+    print("with the recorded focus they agree to {:.1f} ({:.1f}) and {:.1f} ({:.1f}) nm".format(*against[a], *against[b]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 //! Z of a bead from its radial profile: a cubic spline in z for every radial bin, and Gauss–Newton on it.
 //!
-//! [`SplineTable`] is made from the planes of a Z-LUT, smoothed as far as their variance asks for, and never changes.
+//! [`SplineTable`] is made from the planes of a Z-LUT, smoothed along z and r as far as their variance asks for, and never
+//! changes.
 //! [`SplineLookup`] is the scratch of one caller. The profile is taken as `gain * S(z) + offset`; gain and offset are solved
 //! with z, so brightness and contrast move nothing. Source: weighted least squares on a spline Z-LUT, as in the tracking
 //! code of D. T. Kovari (2019); the choice of the smoothing is Mallows' criterion on Reinsch's spline.
@@ -9,6 +10,7 @@ mod coarse;
 pub(crate) mod cubic;
 mod frames;
 mod lookup;
+mod radial_smoother;
 pub(crate) mod smoother;
 mod table;
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Tracker for QuadrantTracker {
         Descriptor {
             id: "tracker.quadrant",
             name: "Quadrant interpolation",
-            version: "1.0.0",
+            version: "1.1.0",
             summary: "Clipped centre of mass, lines through it, then the shift that makes opposite halves of the rings \
                       alike, over every ring as far as it lies in the ROI on all sides. Standard errors come from the \
                       camera's noise where its gain is known, else from how the halves still differ; quality is the \

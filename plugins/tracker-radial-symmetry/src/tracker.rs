@@ -40,7 +40,7 @@ impl Tracker for RadialSymmetryTracker {
         Descriptor {
             id: "tracker.radial-symmetry",
             name: "Radial symmetry",
-            version: "1.0.0",
+            version: "1.1.0",
             summary: "Clipped centre of mass, then the point nearest to all lines along the gradients, inside a ring mask \
                       round the current centre, until it rests. Standard errors are NaN, because the method gives none; \
                       quality is the share by which gradients point along the radius rather than across. Profile in \

@@ -63,7 +63,7 @@ impl ZlutStrategy for Joint {
         Descriptor {
             id: "zlut.joint",
             name: "Joint fit on the pixels",
-            version: "1.0.0",
+            version: "1.1.0",
             summary: "Weighted least squares of x, y, z, gain and offset together on all pixels of the ROI, against a \
                       template: a radial spline for every plane, fitted to the pixels of the sweep with each frame's own \
                       centre, gain and offset, smoothed along z as far as their scatter asks for. x and y are refined too. \

@@ -132,8 +132,14 @@ impl JointBuilder {
         let n = n_coefficients(radius_px) + 1;
         let mut values: Vec<f64> = self.planes.iter().flat_map(|p| p.coefficients[..n].to_vec()).collect();
         let mean_of = |b: usize| self.planes.iter().map(|p| p.variance[b]).sum::<f64>() / n_planes as f64;
-        let variance: Vec<f64> = (0..n).map(mean_of).collect();
-        Smoother::new(&z_nm).smooth(&mut values, n, &variance);
+        let mut variance: Vec<f64> = (0..n).map(mean_of).collect();
+        let smoother = Smoother::new(&z_nm);
+        // What a radial profile leaves of the pixels is more than noise where the bead is not radial, and that is the same
+        // in every plane: then the scatter from plane to plane says how much noise there is.
+        for (variance, estimate) in variance.iter_mut().zip(smoother.estimate_variance(&values, n)) {
+            *variance = variance.min(estimate);
+        }
+        smoother.smooth(&mut values, n, &variance);
         let mean_adu = values.iter().sum::<f64>() / values.len() as f64;
         let values = values.iter().map(|v| (v - mean_adu) as f32).collect();
         JointTemplate::new(z_nm, values, Extent { radius_px, mean_adu, limit_adu: self.expected_limit() })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::coarse::CoarsePlanes;
 use super::cubic::{Hermite, interval_of, not_a_knot_slopes};
+use super::radial_smoother::smooth_along_radius;
 use super::smoother::Smoother;
 
 /// Numbers handled side by side; rows of a table are padded to a multiple of it.
@@ -14,6 +15,9 @@ const MAX_NAMED: usize = 6;
 
 /// Fewest planes in which a bin must have a number to take part.
 const LEAST_PLANES_OF_A_BIN: usize = 4;
+
+/// Bins of a pixel from which on planes are smoothed along the radius.
+const FINE_BINS_PER_PX: usize = 4;
 
 /// Where the bins of a profile lie, for their areas.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -159,7 +163,9 @@ impl SplineTable {
     /// Makes splines of `profiles` (`[plane × bin]`, NaN where a bin is empty) at rising `z_nm`.
     ///
     /// `variance` (of `profiles`, same shape; may be empty, NaN where unknown) says how far to smooth along z: of each bin
-    /// the mean over its planes counts. A bin that is empty in a single plane between two others is filled by its spline;
+    /// the mean over its planes counts. Of a bin without any it is estimated from how the planes scatter about a smooth
+    /// curve; and where nothing at all is known, one frame a plane, quarter-pixel bins are smoothed along the radius too:
+    /// noise in the slopes of the splines would pull z about. A bin that is empty in a single plane between two others is filled by its spline;
     /// elsewhere it takes no part. Fails when sizes do not fit, for fewer than 4 planes or bins, for z that does not rise
     /// and for infinite values.
     pub fn new(
@@ -188,6 +194,10 @@ impl SplineTable {
         }
         let mut smooth = profiles.to_vec();
         let mut noise = smooth_bins(z_nm, &mut smooth, variance, n_bins);
+        // Several frames a plane have little noise to smooth. Wider bins may be a large part of a fringe.
+        if variance.iter().all(|v| v.is_nan()) && geometry.bins_per_px() >= FINE_BINS_PER_PX {
+            smooth_along_radius(&mut smooth, n_bins, &mut noise, |b| geometry.area(b));
+        }
         let n_padded = n_bins.next_multiple_of(LANES);
         let mut values = vec![f64::NAN; n_planes * n_padded];
         let mut slopes = values.clone();
@@ -250,27 +260,35 @@ impl SplineTable {
     }
 }
 
-/// Smooths every bin along z in place, by the mean of its variances. Bins with gaps are smoothed one by one over the
-/// planes that they have. The variance of what is left, per bin; 0 where nothing is known.
+/// Smooths every bin along z in place, by the mean of its variances, or by their estimate where there are none. Bins with
+/// gaps are smoothed one by one over the planes that they have. The variance of what is left, per bin.
 fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usize) -> Vec<f64> {
     let mut noise = vec![0.0; n_bins];
-    if variance.is_empty() {
-        return noise;
-    }
     let n_planes = z_nm.len();
     let column = |of: &[f64], b: usize| -> Vec<f64> { (0..n_planes).map(|k| of[k * n_bins + b]).collect() };
-    let mean_variance = |b: usize| {
-        let known: Vec<f64> = column(variance, b).into_iter().filter(|v| v.is_finite()).collect();
+    let stated = |b: usize| {
+        let planes = if variance.is_empty() { Vec::new() } else { column(variance, b) };
+        let known: Vec<f64> = planes.into_iter().filter(|v| v.is_finite()).collect();
         known.iter().sum::<f64>() / known.len() as f64
+    };
+    let mut smooth = |knots: &[f64], values: &mut [f64], bins: &[usize]| {
+        let smoother = Smoother::new(knots);
+        let mut variances: Vec<f64> = bins.iter().map(|&b| stated(b)).collect();
+        if variances.iter().any(|v| v.is_nan()) {
+            let estimates = smoother.estimate_variance(values, bins.len());
+            let missing = variances.iter_mut().zip(estimates).filter(|(v, _)| v.is_nan());
+            missing.for_each(|(variance, estimate)| *variance = estimate);
+        }
+        let left = smoother.smooth(values, bins.len(), &variances);
+        for ((&b, left), variance) in bins.iter().zip(left).zip(variances) {
+            noise[b] = if variance.is_finite() { left * variance } else { 0.0 };
+        }
     };
     let (whole, gappy): (Vec<usize>, Vec<usize>) =
         (0..n_bins).partition(|&b| column(profiles, b).iter().all(|v| v.is_finite()));
     let mut values: Vec<f64> =
         (0..n_planes).flat_map(|k| whole.iter().map(move |&b| (k, b))).map(|(k, b)| profiles[k * n_bins + b]).collect();
-    let variances: Vec<f64> = whole.iter().map(|&b| mean_variance(b)).collect();
-    let left = Smoother::new(z_nm).smooth(&mut values, whole.len(), &variances);
-    let known = |variance: f64| if variance.is_finite() { variance } else { 0.0 };
-    whole.iter().enumerate().for_each(|(i, &b)| noise[b] = left[i] * known(variances[i]));
+    smooth(z_nm, &mut values, &whole);
     for (i, value) in values.into_iter().enumerate() {
         profiles[i / whole.len() * n_bins + whole[i % whole.len()]] = value;
     }
@@ -281,8 +299,7 @@ fn smooth_bins(z_nm: &[f64], profiles: &mut [f64], variance: &[f64], n_bins: usi
         }
         let knots: Vec<f64> = planes.iter().map(|&k| z_nm[k]).collect();
         let mut values: Vec<f64> = planes.iter().map(|&k| profiles[k * n_bins + b]).collect();
-        let left = Smoother::new(&knots).smooth(&mut values, 1, &[mean_variance(b)]);
-        noise[b] = left[0] * known(mean_variance(b));
+        smooth(&knots, &mut values, &[b]);
         planes.iter().zip(values).for_each(|(&k, v)| profiles[k * n_bins + b] = v);
     }
     noise

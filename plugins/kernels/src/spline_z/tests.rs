@@ -116,7 +116,8 @@ fn a_noisy_z_lut_is_smoothed_to_good_effect() {
     let variance: Vec<f64> =
         shown.iter().flat_map(|p| p.iter().enumerate().map(|(b, v)| line.at(*v) / GEOMETRY.area(b) / 10.0)).collect();
     let flat: Vec<f64> = shown.concat();
-    let rough = SplineTable::new(&z_nm, &flat, &[], &GEOMETRY).unwrap();
+    // Told that there is no noise, it smooths nothing.
+    let rough = SplineTable::new(&z_nm, &flat, &vec![1e-12; flat.len()], &GEOMETRY).unwrap();
     let smooth = SplineTable::new(&z_nm, &flat, &variance, &GEOMETRY).unwrap();
     let mut lookup = lookup();
     let mut bias = |table: &SplineTable| {
@@ -128,6 +129,39 @@ fn a_noisy_z_lut_is_smoothed_to_good_effect() {
     };
     let (rough, smooth) = (bias(&rough), bias(&smooth));
     assert!(smooth < 0.9 * rough, "{smooth} nm smoothed, {rough} nm not");
+}
+
+#[test]
+fn one_frame_a_plane_is_smoothed_by_the_scatter_of_the_planes() {
+    // Quarter-pixel bins, so that there is something to smooth along the radius too.
+    const GEOMETRY: BinGeometry = BinGeometry::Radial { first_radius_px: 0.0, step_px: 0.25 };
+    const N: usize = 4 * N_BINS;
+    let optics = Optics::new();
+    let profile = |z: f64| -> Vec<f64> {
+        let mut row = optics.0.new_row();
+        optics.0.prepare(z, &mut row);
+        (0..N).map(|b| 102.0 * (1.0 + f64::from(row.contrast(0.25 * b as f32, 0.0)))).collect()
+    };
+    let (z_nm, line, mut random) = (planes(50.0), CAMERA.line(0.0), Random(6));
+    // A quarter of the light, so that noise in the slopes matters.
+    let mut noisy = |z: f64| -> Vec<f64> {
+        let noise = |(b, p): (usize, &f64)| p + 2.0 * random.normal() * (line.at(*p) / GEOMETRY.area(b)).sqrt();
+        profile(z).iter().enumerate().map(noise).collect()
+    };
+    let shown: Vec<f64> = z_nm.iter().flat_map(|&z| noisy(z)).collect();
+    // Told that there is no noise, it smooths nothing.
+    let rough = SplineTable::new(&z_nm, &shown, &vec![1e-12; shown.len()], &GEOMETRY).unwrap();
+    let smooth = SplineTable::new(&z_nm, &shown, &[], &GEOMETRY).unwrap();
+    let mut lookup = SplineLookup::new(N, CAMERA, SplineOptions::default()).unwrap();
+    let (mut errors_rough, mut errors_smooth) = (Vec::new(), Vec::new());
+    for k in 0..290 {
+        let z = -3760.0 + 25.7 * f64::from(k);
+        let bead = noisy(z);
+        errors_rough.push(lookup.execute(&rough, &bead, &[]).unwrap().z_nm - z);
+        errors_smooth.push(lookup.execute(&smooth, &bead, &[]).unwrap().z_nm - z);
+    }
+    let (rough, smooth) = (rms(&errors_rough), rms(&errors_smooth));
+    assert!(smooth < 0.85 * rough, "{smooth} nm smoothed, {rough} nm not");
 }
 
 #[test]
