@@ -50,22 +50,19 @@ impl Vectorised for OfU8<'_> {
     }
 }
 
-/// Lanes in which pixels are counted.
+/// Pixels whose count fits a byte, and fills whole registers.
+const BLOCK: usize = 128;
+
+/// Lanes in which the largest pixel is looked for.
 const LANES: usize = 32;
 
 #[inline(always)]
 fn count_below(pixels: &[u8], level: u8) -> usize {
-    let (blocks, rest) = pixels.as_chunks::<LANES>();
-    let mut count = rest.iter().map(|&p| usize::from(p < level)).sum::<usize>();
-    for blocks in blocks.chunks(usize::from(u8::MAX)) {
-        let mut lanes = [0u8; LANES];
-        for block in blocks {
-            // Made anew rather than added to: so the lanes stay in registers.
-            lanes = std::array::from_fn(|k| lanes[k] + u8::from(block[k] < level));
-        }
-        count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
-    }
-    count
+    // A block's bytes are summed in registers. Lanes that go on from block to block went through memory each time, at a
+    // tenth of the speed.
+    let (blocks, rest) = pixels.as_chunks::<BLOCK>();
+    let counts = blocks.iter().map(|block| usize::from(block.iter().map(|&p| u8::from(p < level)).sum::<u8>()));
+    counts.sum::<usize>() + rest.iter().map(|&p| usize::from(p < level)).sum::<usize>()
 }
 
 #[inline(always)]

@@ -12,7 +12,7 @@ const ROUND: f32 = 12_582_912.0;
 const INDEX_MASK: u32 = 0x3f_ffff;
 
 /// Accumulators side by side: neighbours often share a bin, and a bin that was just written is slow to read.
-const LANES: usize = 2;
+const LANES: usize = 4;
 
 /// Largest image, so that single precision still tells the radii apart.
 const MAX_PX: usize = 4096;
