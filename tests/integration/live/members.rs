@@ -40,7 +40,7 @@ const MEMBERS: [(&str, &str); 77] = [
     ("do_main_loop", "what_was_sent_before_a_ping_is_done_when_it_is_answered"),
     ("_try_reserve_processing_stack", "a_ring_of_the_fewest_slots_loses_no_frame"),
     ("_release_reserved_processing_stack", "a_ring_of_the_fewest_slots_loses_no_frame"),
-    ("_stack_coordination_lock", "started_and_stopped_again_and_again_no_thread_and_no_memory_is_left"),
+    ("_stack_coordination_lock", "started_and_stopped_again_and_again_no_thread_memory_or_file_is_left"),
     ("quit", "an_engine_that_ends_stops_its_camera_finishes_its_recording_and_answers_everybody"),
     ("load_zlut_file", "a_zlut_gives_z_from_a_named_frame_on_and_none_after_it_was_unloaded"),
     ("_load_default_zlut", "elsewhere: the rig names the Z-LUT that is loaded at the start"),

@@ -24,7 +24,9 @@ fn the_length_of_a_profile_is_told_by_a_new_frame() {
 #[test]
 fn the_profile_of_a_bead_comes_from_a_frame_after_the_question() {
     let (rig, beads) = running();
-    let before = rig.wait_for_frames(1).health.newest_frame.unwrap();
+    // A frame that has its row: the newest that came may still wait its turn, and then it is the one that answers.
+    let tracked = rig.wait_for("a row", |s| s.beads.iter().any(|b| b.newest.is_some()));
+    let before = tracked.beads.iter().find_map(|b| b.newest).unwrap().frame;
     let Answer::Profile(profile) = rig.ask(TrackingCommand::AskProfile { bead: beads[1] }) else { panic!("another") };
     assert!(profile.frame > before, "frame {} is not after {before}", profile.frame);
     assert_eq!((profile.bead, profile.values.len() as u32), (beads[1], rig.client.snapshot().tracking.n_bins.unwrap()));
