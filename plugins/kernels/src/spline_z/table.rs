@@ -165,8 +165,8 @@ impl SplineTable {
     /// `variance` (of `profiles`, same shape; may be empty, NaN where unknown) says how far to smooth along z: of each bin
     /// the mean over its planes counts. Of a bin without any it is estimated from how the planes scatter about a smooth
     /// curve; and where nothing at all is known, one frame a plane, quarter-pixel bins are smoothed along the radius too:
-    /// noise in the slopes of the splines would pull z about. A bin that is empty in a single plane between two others is filled by its spline;
-    /// elsewhere it takes no part. Fails when sizes do not fit, for fewer than 4 planes or bins, for z that does not rise
+    /// noise in the slopes of the splines would pull z about. A bin that is empty in a single plane between two others is
+    /// filled by its spline; elsewhere it takes no part. Fails when sizes do not fit, for fewer than 4 planes or bins, for z that does not rise
     /// and for infinite values.
     pub fn new(
         z_nm: &[f64],

@@ -6,7 +6,7 @@ use crate::control::{
 };
 use crate::engine::settings::method_view;
 use crate::engine::times::utc_now_ns;
-use crate::ledger::{Ledger, LedgerSnapshot, StageSnapshot};
+use crate::ledger::{Ledger, LedgerSnapshot, OutOfBalance, StageSnapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -30,9 +30,28 @@ pub(crate) struct Publisher {
     last_ledger: Ledger,
     /// Losses that were told, by stage and reason, and when.
     told: BTreeMap<(String, &'static str), (u64, Instant)>,
-    /// The stage whose frames did not add up when they were looked at last.
-    unbalanced: Option<String>,
-    imbalance_told: bool,
+    balance: Balance,
+}
+
+/// Whether the frames of every stage add up. While frames move, a thread may stand between two counters for as long as
+/// others have the processor, so then a stage must be off at two looks in a row.
+#[derive(Default)]
+struct Balance {
+    /// The stage that was off at the last look.
+    off: Option<String>,
+    told: bool,
+}
+
+impl Balance {
+    /// The stage that is off, once.
+    fn look(&mut self, ledger: &LedgerSnapshot, at_rest: bool) -> Option<OutOfBalance> {
+        let found = ledger.check().err();
+        let off = found.as_ref().map(|e| e.stage.stage.clone());
+        let before = std::mem::replace(&mut self.off, off.clone());
+        let sure = found.filter(|_| !self.told && (at_rest || off == before));
+        self.told |= sure.is_some();
+        sure
+    }
 }
 
 impl Publisher {
@@ -147,7 +166,7 @@ impl Control {
         self.publisher.last_ledger = running.ledger.clone();
         self.tell_drops_of(&running.ledger.snapshot(), true);
         self.publisher.told.clear();
-        (self.publisher.unbalanced, self.publisher.imbalance_told) = (None, false);
+        self.publisher.balance = Balance::default();
     }
 
     /// Tells what was dropped since it was last told, and checks that everything adds up.
@@ -158,7 +177,9 @@ impl Control {
     }
 
     fn tell_drops_of(&mut self, ledger: &LedgerSnapshot, all: bool) {
-        self.tell_imbalance(ledger, all);
+        if let Some(e) = self.publisher.balance.look(ledger, all) {
+            tracing::error!("{}", e.to_string().replace('\n', ": "));
+        }
         let frame = self.frame_now();
         for stage in &ledger.stages {
             for d in stage.dropped.iter().filter(|d| !d.reason.is_wanted()) {
@@ -180,18 +201,6 @@ impl Control {
         }
     }
 
-    /// Tells once of a stage whose frames do not add up. While frames move, a thread may stand between two counters for
-    /// as long as others have the processor, so then it must be off at two looks in a row.
-    fn tell_imbalance(&mut self, ledger: &LedgerSnapshot, at_rest: bool) {
-        let off = ledger.check().err();
-        let stage = off.as_ref().map(|e| e.stage.stage.clone());
-        let before = std::mem::replace(&mut self.publisher.unbalanced, stage.clone());
-        let Some(e) = off.filter(|_| at_rest || stage == before) else { return };
-        if !std::mem::replace(&mut self.publisher.imbalance_told, true) {
-            tracing::error!("{}", e.to_string().replace('\n', ": "));
-        }
-    }
-
     /// Ends what runs; the jobs thread finishes it.
     pub(super) fn stop_for_end(&mut self) {
         self.stop_camera_for_end();
@@ -210,5 +219,37 @@ fn ledger_view(ledger: &LedgerSnapshot) -> LedgerView {
     LedgerView {
         stages: ledger.stages.iter().map(stage).collect(),
         unexplained: i64::try_from(ledger.unexplained()).unwrap_or(i64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_called_out_of_balance_when_it_is_so_twice_or_at_rest_and_once() {
+        let ledger = |missing: &str| {
+            let stage = |name: &str| {
+                let (seen, delivered) = (10, if name == missing { 9 } else { 10 });
+                let stage = name.to_owned();
+                StageSnapshot {
+                    stage,
+                    seen,
+                    delivered,
+                    dropped: Vec::new(),
+                    in_flight: 0,
+                    passed_over: 0,
+                    left_unexplained: 0,
+                }
+            };
+            LedgerSnapshot { stages: vec![stage("camera"), stage("tracking")] }
+        };
+        let mut moving = Balance::default();
+        let mut told = |missing: &str| moving.look(&ledger(missing), false).map(|e| e.stage.stage);
+        // Off for a moment, here and there.
+        let moments = ["", "camera", "", "camera", "tracking", "camera", ""];
+        assert!(moments.iter().all(|m| told(m).is_none()));
+        assert_eq!([told("tracking"), told("tracking"), told("tracking")], [None, Some("tracking".into()), None]);
+        assert!(Balance::default().look(&ledger("camera"), true).is_some(), "at rest nothing moves");
     }
 }
