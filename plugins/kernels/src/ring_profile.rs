@@ -44,11 +44,24 @@ pub struct RingProfile {
     n_bins: usize,
     isa: Supported,
     dx_squared: Vec<f32>,
-    /// Per bin: sums of value, 1, distance from the middle of the bin and its square.
+    /// Per bin and lane: sums of value, 1, distance from the middle of the bin and its square.
     sums: Vec<[[f32; 4]; LANES]>,
-    /// Per bin: mean value and mean of the other two, of all lanes. NaN where there is no pixel.
-    means: Vec<[f32; 3]>,
-    /// What the means miss, per bin.
+    bins: Bins,
+}
+
+/// What the pass over the pixels leaves, bin by bin.
+#[derive(Debug, Clone)]
+struct Bins {
+    /// Sums of values and number of pixels.
+    value: Vec<f32>,
+    n: Vec<f32>,
+    /// Means of value, distance and square of the distance, the latter beyond that of even pixels; NaN in empty bins.
+    mean: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    /// Runs of empty bins.
+    empty: Vec<std::ops::Range<usize>>,
+    /// What the means miss.
     corrections: Vec<f32>,
     /// The profile without gaps, [`REACH`] values longer at either end.
     filled: Vec<f32>,
@@ -76,9 +89,7 @@ impl RingProfile {
             dx_squared: vec![0.0; size_px],
             // One more for everything beyond.
             sums: vec![[[0.0; 4]; LANES]; n_bins + 1],
-            means: vec![[0.0; 3]; n_bins],
-            corrections: vec![0.0; n_bins],
-            filled: vec![0.0; n_bins + 2 * REACH],
+            bins: Bins::new(n_bins),
         })
     }
 
@@ -113,12 +124,51 @@ impl RingProfile {
         let zero = if P::IS_INTEGER { 0.0 } else { image.first().map_or(0.0, |p| p.to_f64()) };
         let isa = self.isa;
         isa.run(Add { worker: self, image, x_px, y_px, zero });
-        for (b, (profile, lanes)) in profile.iter_mut().zip(&self.sums).enumerate() {
-            let [value, n] = [0, 1].map(|k| lanes.iter().map(|lane| lane[k]).sum::<f32>());
-            if n > 0.0 {
-                *profile = zero + f64::from(value) / f64::from(n) - f64::from(self.corrections[b]);
-                if let Some(to) = weights.get_mut(b) {
-                    *to = n;
+        let Bins { value, n, corrections, .. } = &self.bins;
+        for (profile, ((value, n), correction)) in profile.iter_mut().zip(value.iter().zip(n).zip(corrections)) {
+            // Of an empty bin that is 0 / 0.
+            *profile = zero + f64::from(*value) / f64::from(*n) - f64::from(*correction);
+        }
+        if n_weights > 0 {
+            weights.copy_from_slice(n);
+        }
+    }
+}
+
+impl Bins {
+    fn new(n_bins: usize) -> Bins {
+        let zeros = || vec![0.0; n_bins];
+        Bins {
+            value: zeros(),
+            n: zeros(),
+            mean: zeros(),
+            first: zeros(),
+            second: zeros(),
+            empty: Vec::with_capacity(n_bins),
+            corrections: zeros(),
+            filled: vec![0.0; n_bins + 2 * REACH],
+        }
+    }
+
+    /// Takes the sums of all lanes over.
+    #[inline(always)]
+    fn collect(&mut self, sums: &[[[f32; 4]; LANES]]) {
+        self.empty.clear();
+        let columns = (self.value.iter_mut().zip(&mut self.n))
+            .zip(self.mean.iter_mut().zip(&mut self.first).zip(&mut self.second));
+        for (b, (lanes, ((value, n), ((mean, first), second)))) in sums.iter().zip(columns).enumerate() {
+            let mut total = lanes[0];
+            for lane in &lanes[1..] {
+                for (total, term) in total.iter_mut().zip(lane) {
+                    *total += term;
+                }
+            }
+            (*value, *n) = (total[0], total[1]);
+            (*mean, *first, *second) = (total[0] / total[1], total[2] / total[1], total[3] / total[1] - EVEN);
+            if total[1] == 0.0 {
+                match self.empty.last_mut() {
+                    Some(run) if run.end == b => run.end += 1,
+                    _ => self.empty.push(b..b + 1),
                 }
             }
         }
@@ -127,23 +177,21 @@ impl RingProfile {
     /// What slope and curvature make of how the pixels of each bin lie.
     #[inline(always)]
     fn correct(&mut self) {
-        for (mean, lanes) in self.means.iter_mut().zip(&self.sums) {
-            let [value, n, first, second]: [f32; 4] = std::array::from_fn(|k| lanes.iter().map(|lane| lane[k]).sum());
-            *mean = [value / n, first / n, second / n - EVEN];
-        }
         self.corrections.fill(0.0);
         for _ in 0..ROUNDS {
             if !self.fill() {
                 return;
             }
-            for (b, (correction, [_, first, second])) in self.corrections.iter_mut().zip(&self.means).enumerate() {
-                let at = &self.filled[b..b + 2 * REACH + 1];
-                let [mut slope, mut curvature] = [0.0, CURVATURE[0] * at[REACH]];
+            let n = self.mean.len();
+            let at: [&[f32]; 2 * REACH + 1] = std::array::from_fn(|k| &self.filled[k..k + n]);
+            let (first, second) = (&self.first[..n], &self.second[..n]);
+            for (b, correction) in self.corrections[..n].iter_mut().enumerate() {
+                let [mut slope, mut curvature] = [0.0, CURVATURE[0] * at[REACH][b]];
                 for k in 1..=REACH {
-                    slope += SLOPE[k - 1] * (at[REACH + k] - at[REACH - k]);
-                    curvature += CURVATURE[k] * (at[REACH + k] + at[REACH - k]);
+                    slope += SLOPE[k - 1] * (at[REACH + k][b] - at[REACH - k][b]);
+                    curvature += CURVATURE[k] * (at[REACH + k][b] + at[REACH - k][b]);
                 }
-                *correction = slope * first + 0.5 * curvature * second;
+                *correction = slope * first[b] + 0.5 * curvature * second[b];
             }
         }
     }
@@ -152,25 +200,26 @@ impl RingProfile {
     /// pixel.
     #[inline(always)]
     fn fill(&mut self) -> bool {
-        let (n, mut known) = (self.n_bins, None);
-        for b in 0..n {
-            // An empty bin has no mean square either.
-            if self.means[b][1].is_nan() {
-                continue;
-            }
-            let value = self.means[b][0] - self.corrections[b];
-            self.filled[REACH + b] = value;
-            let from = known.map_or(0, |k: usize| k + 1);
-            if from < b {
-                let start = known.map_or(value, |k| self.filled[REACH + k]);
-                let step = (value - start) / (b - from + 1) as f32;
-                (from..b).for_each(|k| self.filled[REACH + k] = start + step * (k + 1 - from) as f32);
-            }
-            known = Some(b);
+        let n = self.mean.len();
+        let inner = &mut self.filled[REACH..REACH + n];
+        for (to, (mean, correction)) in inner.iter_mut().zip(self.mean.iter().zip(&self.corrections)) {
+            *to = mean - correction;
         }
-        let Some(last) = known else { return false };
-        let end = self.filled[REACH + last];
-        self.filled[REACH + last + 1..].fill(end);
+        for run in &self.empty {
+            let before = run.start.checked_sub(1).map(|b| inner[b]);
+            let after = inner.get(run.end).copied();
+            let (from, to) = match (before, after) {
+                (Some(before), Some(after)) => (before, after),
+                (Some(only), None) | (None, Some(only)) => (only, only),
+                (None, None) => return false,
+            };
+            let step = (to - from) / (run.len() + 1) as f32;
+            for (k, value) in inner[run.clone()].iter_mut().enumerate() {
+                *value = from + step * (k + 1) as f32;
+            }
+        }
+        let end = self.filled[REACH + n - 1];
+        self.filled[REACH + n..].fill(end);
         for k in 1..=REACH.min(n - 1) {
             self.filled[REACH - k] = self.filled[REACH + k];
         }
@@ -192,7 +241,8 @@ impl<P: Pixel> Vectorised for Add<'_, '_, P> {
 
     #[inline(always)]
     fn run(self) {
-        let RingProfile { n_bins, dx_squared, sums, .. } = self.worker;
+        let RingProfile { n_bins, dx_squared, sums, bins: found, .. } = self.worker;
+        let (dx_squared, sums) = (&mut dx_squared[..], &mut sums[..]);
         sums.fill([[0.0; 4]; LANES]);
         for (j, square) in dx_squared.iter_mut().enumerate() {
             *square = (j as f64 - self.x_px).powi(2) as f32;
@@ -218,13 +268,25 @@ impl<P: Pixel> Vectorised for Add<'_, '_, P> {
             for ((terms, &value), &distance) in terms.iter_mut().zip(&values).zip(&distances) {
                 *terms = [value, 1.0, distance, distance * distance];
             }
-            for (k, (terms, &bin)) in terms[..piece.len()].iter().zip(&bins).enumerate() {
-                for (sum, term) in sums[bin as usize][k % LANES].iter_mut().zip(terms) {
+            let mut add = |bin: u32, lane: usize, terms: &[f32; 4]| {
+                for (sum, term) in sums[bin as usize][lane].iter_mut().zip(terms) {
                     *sum += term;
                 }
+            };
+            let n = piece.len();
+            let ((terms, terms_rest), (bins, bins_rest)) = (terms[..n].as_chunks(), bins[..n].as_chunks());
+            for (terms, bins) in terms.iter().zip(bins) {
+                let (terms, bins): (&[_; LANES], &[_; LANES]) = (terms, bins);
+                for lane in 0..LANES {
+                    add(bins[lane], lane, &terms[lane]);
+                }
+            }
+            for (lane, (terms, &bin)) in terms_rest.iter().zip(bins_rest).enumerate() {
+                add(bin, lane, terms);
             }
         });
-        self.worker.correct();
+        found.collect(sums);
+        found.correct();
     }
 }
 
