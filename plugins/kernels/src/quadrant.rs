@@ -14,7 +14,7 @@ use crate::isa::{Isa, Supported, Vectorised};
 use crate::noise_model::NoiseModel;
 use crate::outcome::Outcome;
 use crate::pixel::{Pixel, assert_size};
-use fit::{Levels, Step, lag, newton};
+use fit::{Levels, Scratch, Step, lag, newton};
 use half_profiles::HalfProfiles;
 use plan::Plan;
 use sample::{Filled, Taps};
@@ -135,6 +135,7 @@ pub struct Quadrant {
     fine: Plan,
     taps: Taps,
     halves: HalfProfiles,
+    scratch: Scratch,
     isa: Supported,
 }
 
@@ -171,9 +172,10 @@ impl Quadrant {
         let plan = |arc: f64| Plan::new(reach, options.ring_step_px, arc, options.center_px);
         let coarse = plan(options.arc_step_px * options.coarse_factor);
         let fine = plan(options.arc_step_px);
-        let halves = HalfProfiles::new(&fine);
-        let (taps, isa) = (Taps::new(size_px), Supported::or_baseline(options.isa));
-        Ok(Quadrant { size_px, options: *options, coarse, fine, taps, halves, isa })
+        let (halves, scratch) = (HalfProfiles::new(&fine), Scratch::new(fine.rings.len()));
+        let isa = Supported::or_baseline(options.isa);
+        let taps = Taps::new(size_px, isa);
+        Ok(Quadrant { size_px, options: *options, coarse, fine, taps, halves, scratch, isa })
     }
 
     /// Refines a centre that is right to about 3 pixels; a farther one is followed as long as rings correlate.
@@ -214,8 +216,8 @@ impl Quadrant {
             if !self.is_inside(x, y) {
                 return QuadrantFit::none(Outcome::PeakAtBorder);
             }
-            self.isa.run(Measure { halves: &mut self.halves, plan: &self.coarse, taps: &self.taps, x_px: x, y_px: y });
-            let Some((dx, dy)) = lag(&self.coarse, &mut self.halves) else {
+            self.halves.measure(self.isa, &self.coarse, &self.taps, x, y);
+            let Some((dx, dy)) = lag(&self.coarse, &self.halves, &mut self.scratch) else {
                 return QuadrantFit::none(Outcome::NoSignal);
             };
             (x, y) = (x + dx, y + dy);
@@ -236,8 +238,9 @@ impl Quadrant {
             }
             let coarse = n_passes == 0 && n_coarse < MOST_COARSE;
             let plan = if coarse { &self.coarse } else { &self.fine };
-            self.isa.run(Measure { halves: &mut self.halves, plan, taps: &self.taps, x_px: x, y_px: y });
-            let Some(step) = self.isa.run(Newton { plan, halves: &mut self.halves, levels: &levels }) else {
+            self.halves.measure(self.isa, plan, &self.taps, x, y);
+            let work = Newton { plan, halves: &self.halves, levels: &levels, scratch: &mut self.scratch };
+            let Some(step) = self.isa.run(work) else {
                 return QuadrantFit::none(Outcome::NoSignal);
             };
             (x, y) = (x + step.x_px, y + step.y_px);
@@ -273,35 +276,19 @@ impl Quadrant {
     }
 }
 
-/// One pass over a polar grid.
-struct Measure<'a> {
-    halves: &'a mut HalfProfiles,
-    plan: &'a Plan,
-    taps: &'a Taps,
-    x_px: f64,
-    y_px: f64,
-}
-
-impl Vectorised for Measure<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        self.halves.measure(self.plan, self.taps, self.x_px, self.y_px);
-    }
-}
-
 /// One step of Newton's.
 struct Newton<'a> {
     plan: &'a Plan,
-    halves: &'a mut HalfProfiles,
+    halves: &'a HalfProfiles,
     levels: &'a Levels,
+    scratch: &'a mut Scratch,
 }
 
 impl Vectorised for Newton<'_> {
     type Output = Option<Step>;
     #[inline(always)]
     fn run(self) -> Option<Step> {
-        newton(self.plan, self.halves, self.levels)
+        newton(self.plan, self.halves, self.levels, self.scratch)
     }
 }
 

@@ -27,12 +27,44 @@ pub(super) struct Ring {
     pub points: std::ops::Range<usize>,
     /// Where its prefix sums begin in [`Plan::prefix`]; there is one more than points.
     pub prefix: usize,
-    /// How much the ring counts beside its noise, 0 to 1.
-    pub window: f32,
     /// Noise of the ring's weighted mean, over that of as many independent pixels.
     pub noise: f32,
-    /// Correlation of its noise with that of the following rings.
-    pub correlation: [f32; REACH],
+}
+
+/// What is known of the halves of rings without their pixels; arrays by ring.
+#[derive(Debug, Clone)]
+pub(super) struct Leverage {
+    /// How far the halves move along the radius per pixel of shift.
+    pub lever: Vec<f32>,
+    /// Inverse variance of the difference of opposite halves, in units of a pixel's, and its root.
+    pub weight: Vec<f32>,
+    pub root_weight: Vec<f32>,
+    /// From a weighted sum over both quadrants to the mean.
+    pub scale: Vec<f32>,
+}
+
+impl Leverage {
+    pub(super) fn new(n_rings: usize) -> Leverage {
+        let zeros = || vec![0.0; n_rings];
+        Leverage { lever: zeros(), weight: zeros(), root_weight: zeros(), scale: zeros() }
+    }
+
+    /// Ring `i` from the sums of its points' weights and of their squares: the weights are cosines of the angle to the
+    /// axis, so the lever is their weighted mean.
+    pub(super) fn describe(&mut self, i: usize, sum: f32, squares: f32, noise: f32) {
+        self.lever[i] = squares / sum;
+        self.weight[i] = sum * sum / (noise * squares);
+        self.root_weight[i] = self.weight[i].sqrt();
+        self.scale[i] = 0.5 / sum;
+    }
+
+    /// Takes the first `n` rings over from others.
+    pub(super) fn copy_first(&mut self, n: usize, from: &Leverage) {
+        self.lever[..n].copy_from_slice(&from.lever[..n]);
+        self.weight[..n].copy_from_slice(&from.weight[..n]);
+        self.root_weight[..n].copy_from_slice(&from.root_weight[..n]);
+        self.scale[..n].copy_from_slice(&from.scale[..n]);
+    }
 }
 
 /// Rings from the centre to the corners. Angles run from the x axis (point 0) to the y axis, never on either.
@@ -40,6 +72,13 @@ pub(super) struct Ring {
 pub(super) struct Plan {
     pub step_px: f64,
     pub rings: Vec<Ring>,
+    /// Of rings that lie inside the image as a whole; both axes are alike.
+    pub whole: Leverage,
+    /// Per ring, how much it counts beside its noise, 0 to 1.
+    pub window: Vec<f32>,
+    /// Per ring, correlation of its noise with that of the next ring, the one after, and so on.
+    pub correlation: [Vec<f32>; REACH],
+    /// Per point, ring by ring.
     pub dx: Vec<f32>,
     pub dy: Vec<f32>,
     pub cos: Vec<f32>,
@@ -54,6 +93,9 @@ impl Plan {
         let mut plan = Plan {
             step_px,
             rings: Vec::with_capacity(n_rings),
+            whole: Leverage::new(n_rings),
+            window: Vec::with_capacity(n_rings),
+            correlation: std::array::from_fn(|_| vec![0.0; n_rings]),
             dx: Vec::new(),
             dy: Vec::new(),
             cos: Vec::new(),
@@ -79,14 +121,8 @@ impl Plan {
                 plan.prefix.push(sums);
             }
             let points = first..plan.dx.len();
-            plan.rings.push(Ring {
-                radius_px: radius as f32,
-                points,
-                prefix,
-                window: (1.0 - (-(radius / center_px).powi(2)).exp()) as f32,
-                noise: 1.0,
-                correlation: [0.0; REACH],
-            });
+            plan.rings.push(Ring { radius_px: radius as f32, points, prefix, noise: 1.0 });
+            plan.window.push((1.0 - (-(radius / center_px).powi(2)).exp()) as f32);
         }
         plan.measure_noise();
         plan
@@ -121,18 +157,16 @@ impl Plan {
             let ring = &self.rings[i];
             let independent: f64 = ring.points.clone().map(|k| f64::from(self.cos[k]).powi(2)).sum();
             let noise = (variances[i] / independent) as f32;
-            let correlation = std::array::from_fn(|k| {
+            for k in 0..REACH {
                 let j = i + k + 1;
-                let near = j < self.rings.len() && (k + 1) as f64 * self.step_px < 2.0;
-                if near {
+                if j < self.rings.len() && (k + 1) as f64 * self.step_px < 2.0 {
                     let covariance = self.covariance(ring, &self.rings[j]);
-                    (covariance / (variances[i] * variances[j]).sqrt()) as f32
-                } else {
-                    0.0
+                    self.correlation[k][i] = (covariance / (variances[i] * variances[j]).sqrt()) as f32;
                 }
-            });
+            }
+            let sums = self.prefix[ring.prefix + ring.points.len()];
+            self.whole.describe(i, sums.cos, sums.cos2, noise);
             self.rings[i].noise = noise;
-            self.rings[i].correlation = correlation;
         }
     }
 }

@@ -1,9 +1,15 @@
 //! The image that quadrant interpolation samples, and the samples: bilinear interpolation in all four quadrants at once.
-//! Most of a pass is spent here.
+//! Most of a pass is spent here. Both paths give the same bits.
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx2;
+mod plain;
 
 use ndarray::ArrayView2;
 
 use super::fit::Levels;
+use crate::isa::{Isa, Supported, Vectorised};
 use crate::noise_model::NoiseModel;
 use crate::pixel::{Pixel, for_each_piece};
 
@@ -17,13 +23,49 @@ const ROUND: f32 = 12_582_912.0;
 const TO_INDEX: f32 = 8_388_608.0;
 const INDEX_MASK: u32 = 0x7f_ffff;
 
-/// A copy of one image in 16 bits a pixel: small enough for the first-level cache up to 120 px, and one load of 32 bits
-/// fetches two neighbours.
+/// A pixel and the one below it, side by side: two of them in a row are all that a sample needs, and lie next to each other
+/// in memory.
+trait Pair: Copy + Default + Into<u32> + std::ops::BitOrAssign {
+    /// Bits of a pixel.
+    const BITS: u32;
+    fn upper(pixel: u16) -> Self;
+    fn lower(pixel: u16) -> Self;
+}
+
+/// Of bytes: a whole sample is one load of 32 bits, and the first-level cache holds images up to 120 px.
+impl Pair for u16 {
+    const BITS: u32 = 8;
+    #[inline(always)]
+    fn upper(pixel: u16) -> u16 {
+        pixel
+    }
+    #[inline(always)]
+    fn lower(pixel: u16) -> u16 {
+        pixel << 8
+    }
+}
+
+impl Pair for u32 {
+    const BITS: u32 = 16;
+    #[inline(always)]
+    fn upper(pixel: u16) -> u32 {
+        u32::from(pixel)
+    }
+    #[inline(always)]
+    fn lower(pixel: u16) -> u32 {
+        u32::from(pixel) << 16
+    }
+}
+
+/// A copy of one image for sampling, in whole steps of brightness.
 #[derive(Debug, Clone)]
 pub(super) struct Taps {
+    isa: Supported,
     size_px: usize,
-    /// Row by row.
-    pixels: Vec<u16>,
+    /// Row by row, one row less than the image has. Those of bytes, or the others.
+    bytes: Vec<u16>,
+    words: Vec<u32>,
+    are_bytes: bool,
     /// Pixel value that is zero here, and how many steps a unit of it has.
     zero: f64,
     scale: f64,
@@ -51,11 +93,18 @@ impl Halves {
         let zeros = || vec![0.0; n_points];
         Halves { right: zeros(), left: zeros(), down: zeros(), up: zeros() }
     }
+
+    /// The parts that begin at `first`, in whole blocks: right, left, down, up.
+    #[inline(always)]
+    fn blocks(&mut self, first: usize) -> [&mut [[f32; BLOCK]]; 4] {
+        [&mut self.right, &mut self.left, &mut self.down, &mut self.up].map(|half| half[first..].as_chunks_mut().0)
+    }
 }
 
 impl Taps {
-    pub(super) fn new(size_px: usize) -> Taps {
-        Taps { size_px, pixels: vec![0; size_px * size_px], zero: 0.0, scale: 1.0 }
+    pub(super) fn new(size_px: usize, isa: Supported) -> Taps {
+        let n = size_px * (size_px - 1);
+        Taps { isa, size_px, bytes: vec![0; n], words: vec![0; n], are_bytes: true, zero: 0.0, scale: 1.0 }
     }
 
     pub(super) fn size_px(&self) -> usize {
@@ -76,120 +125,115 @@ impl Taps {
     /// Takes the image over. Integer pixels stay as they are; others are rounded to 65,536 steps between the least and
     /// the greatest one.
     pub(super) fn fill<P: Pixel>(&mut self, image: ArrayView2<'_, P>) -> Filled {
+        let isa = self.isa;
+        isa.run(Fill { taps: self, image })
+    }
+
+    #[inline(always)]
+    fn go<P: Pixel>(&mut self, image: ArrayView2<'_, P>) -> Filled {
         let Some((low, high)) = range(image) else { return Filled::NotFinite };
         if low == high {
             return Filled::Flat;
         }
-        let n = self.size_px;
-        let pixels = &mut self.pixels;
-        if P::IS_INTEGER {
-            (self.zero, self.scale) = (0.0, 1.0);
-            for_each_piece(image, |i, j, piece| {
-                for (to, &p) in pixels[i * n + j..][..piece.len()].iter_mut().zip(piece) {
-                    *to = p.to_i32() as u16;
-                }
-            });
-        } else {
-            (self.zero, self.scale) = (low, f64::from(u16::MAX) / (high - low));
-            for_each_piece(image, |i, j, piece| {
-                for (to, &p) in pixels[i * n + j..][..piece.len()].iter_mut().zip(piece) {
-                    *to = ((p.to_f64() - self.zero) * self.scale).round() as u16;
-                }
-            });
-        }
+        self.are_bytes = P::IS_INTEGER && size_of::<P>() == 1;
+        (self.zero, self.scale) = if P::IS_INTEGER { (0.0, 1.0) } else { (low, f64::from(u16::MAX) / (high - low)) };
+        let (zero, scale) = (self.zero, self.scale);
+        let step = |p: P| if P::IS_INTEGER { p.to_i32() as u16 } else { ((p.to_f64() - zero) * scale).round() as u16 };
+        if self.are_bytes { pair_up(image, step, &mut self.bytes) } else { pair_up(image, step, &mut self.words) }
         Filled::Ready
     }
 
-    /// Samples the points (`dx`, `dy`) mirrored into the four quadrants round (`x`, `y`). All of them must lie at least a
-    /// thousandth of a pixel inside the outermost pixel middles. Lengths must be multiples of [`BLOCK`].
-    #[inline(always)]
-    pub(super) fn sample(&self, x: f32, y: f32, dx: &[f32], dy: &[f32], halves: &mut Halves) {
-        let stride = self.size_px as f32;
-        let ((dx, _), (dy, _)) = (dx.as_chunks::<BLOCK>(), dy.as_chunks::<BLOCK>());
-        let outputs = (halves.right.as_chunks_mut::<BLOCK>().0.iter_mut())
-            .zip(halves.left.as_chunks_mut::<BLOCK>().0)
-            .zip(halves.down.as_chunks_mut::<BLOCK>().0)
-            .zip(halves.up.as_chunks_mut::<BLOCK>().0);
-        for ((dx, dy), (((right, left), down), up)) in dx.iter().zip(dy).zip(outputs) {
-            let east = Places::new(dx, x, 1.0, 1.0);
-            let west = Places::new(dx, x, -1.0, 1.0);
-            let south = Places::new(dy, y, 1.0, stride);
-            let north = Places::new(dy, y, -1.0, stride);
-            let south_east = self.block(&east, &south);
-            let south_west = self.block(&west, &south);
-            let north_east = self.block(&east, &north);
-            let north_west = self.block(&west, &north);
-            for k in 0..BLOCK {
-                right[k] = south_east[k] + north_east[k];
-                left[k] = south_west[k] + north_west[k];
-                down[k] = south_east[k] + south_west[k];
-                up[k] = north_east[k] + north_west[k];
-            }
+    /// Samples the points (`dx`, `dy`) mirrored into the four quadrants round (`x`, `y`), into `halves` from `first` on. All
+    /// of them must lie at least a thousandth of a pixel inside the outermost pixel middles. Lengths must be multiples of
+    /// [`BLOCK`].
+    pub(super) fn sample(&self, x: f32, y: f32, dx: &[f32], dy: &[f32], halves: &mut Halves, first: usize) {
+        let (dx, dy) = (dx.as_chunks().0, dy.as_chunks().0);
+        let halves = halves.blocks(first);
+        if self.are_bytes {
+            sample(self.isa, &Points { pairs: &self.bytes, size_px: self.size_px, x, y, dx, dy }, halves);
+        } else {
+            sample(self.isa, &Points { pairs: &self.words, size_px: self.size_px, x, y, dx, dy }, halves);
         }
-    }
-
-    #[inline(always)]
-    fn block(&self, x: &Places, y: &Places) -> [f32; BLOCK] {
-        let (mut above, mut below) = ([0u32; BLOCK], [0u32; BLOCK]);
-        let at: [u32; BLOCK] = std::array::from_fn(|k| (x.index[k] + y.index[k] + TO_INDEX).to_bits() & INDEX_MASK);
-        for k in 0..BLOCK {
-            let pixels = &self.pixels[at[k] as usize..][..self.size_px + 2];
-            let pair = |first: usize| u32::from(pixels[first]) | u32::from(pixels[first + 1]) << 16;
-            (above[k], below[k]) = (pair(0), pair(self.size_px));
-        }
-        let mut values = [0.0; BLOCK];
-        for k in 0..BLOCK {
-            let (fx, fy) = (x.fraction[k], y.fraction[k]);
-            let upper = lerp((above[k] & 0xffff) as i32 as f32, (above[k] >> 16) as i32 as f32, fx);
-            let lower = lerp((below[k] & 0xffff) as i32 as f32, (below[k] >> 16) as i32 as f32, fx);
-            values[k] = lerp(upper, lower, fy);
-        }
-        values
     }
 }
 
+/// Where to sample what.
+struct Points<'a, T> {
+    pairs: &'a [T],
+    size_px: usize,
+    x: f32,
+    y: f32,
+    dx: &'a [[f32; BLOCK]],
+    dy: &'a [[f32; BLOCK]],
+}
+
+#[cfg(target_arch = "x86_64")]
+fn sample<T: avx2::Gather>(isa: Supported, points: &Points<'_, T>, halves: [&mut [[f32; BLOCK]]; 4]) {
+    match isa.isa() {
+        // SAFETY: a `Supported` of AVX2 exists only where the processor has it.
+        #[allow(unsafe_code)]
+        Isa::Avx2 => unsafe { avx2::sample(points, halves) },
+        _ => plain::sample(points, halves),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn sample<T: Pair>(_isa: Supported, points: &Points<'_, T>, halves: [&mut [[f32; BLOCK]]; 4]) {
+    plain::sample(points, halves);
+}
+
+struct Fill<'a, 'b, P> {
+    taps: &'a mut Taps,
+    image: ArrayView2<'b, P>,
+}
+
+impl<P: Pixel> Vectorised for Fill<'_, '_, P> {
+    type Output = Filled;
+
+    #[inline(always)]
+    fn run(self) -> Filled {
+        self.taps.go(self.image)
+    }
+}
+
+/// Every pixel but those of the last row, with the one below.
+#[inline(always)]
+fn pair_up<P: Pixel, T: Pair>(image: ArrayView2<'_, P>, step: impl Fn(P) -> u16, pairs: &mut [T]) {
+    let n = image.ncols();
+    for_each_piece(image, |i, j, piece| {
+        if i > 0 {
+            for (pair, &p) in pairs[(i - 1) * n + j..][..piece.len()].iter_mut().zip(piece) {
+                *pair |= T::lower(step(p));
+            }
+        }
+        if i < n - 1 {
+            for (pair, &p) in pairs[i * n + j..][..piece.len()].iter_mut().zip(piece) {
+                *pair = T::upper(step(p));
+            }
+        }
+    });
+}
+
 /// Least and greatest pixel value; None when one is not finite.
+#[inline(always)]
 fn range<P: Pixel>(image: ArrayView2<'_, P>) -> Option<(f64, f64)> {
+    const LANES: usize = 32;
     let first = *image.first()?;
-    let (mut low, mut high) = ([first; 16], [first; 16]);
+    let (mut low, mut high) = ([first; LANES], [first; LANES]);
     let mut finite = true;
     for_each_piece(image, |_, _, piece| {
-        for piece in piece.chunks(16) {
+        let mut widen = |piece: &[P]| {
             for ((low, high), &p) in low.iter_mut().zip(&mut high).zip(piece) {
                 *low = if p < *low { p } else { *low };
                 *high = if p > *high { p } else { *high };
                 finite &= P::IS_INTEGER || p.to_f64().is_finite();
             }
-        }
+        };
+        let (whole, rest) = piece.as_chunks::<LANES>();
+        whole.iter().for_each(|piece| widen(piece));
+        widen(rest);
     });
     let low = low.iter().map(|p| p.to_f64()).fold(f64::INFINITY, f64::min);
     let high = high.iter().map(|p| p.to_f64()).fold(f64::NEG_INFINITY, f64::max);
     finite.then_some((low, high))
-}
-
-#[inline(always)]
-fn lerp(a: f32, b: f32, t: f32) -> f32 {
-    a + t * (b - a)
-}
-
-/// Pixel indices (times the stride) and fractions of a block of coordinates along one axis. Indices stay floats until they
-/// are added up: whole numbers, exact, and multiplied several at a time by any processor.
-struct Places {
-    index: [f32; BLOCK],
-    fraction: [f32; BLOCK],
-}
-
-impl Places {
-    #[inline(always)]
-    fn new(distances: &[f32; BLOCK], middle: f32, sign: f32, stride: f32) -> Places {
-        let mut places = Places { index: [0.0; BLOCK], fraction: [0.0; BLOCK] };
-        for ((index, fraction), &distance) in places.index.iter_mut().zip(&mut places.fraction).zip(distances) {
-            let at = middle + sign * distance;
-            // Rounds at - 1/2; a whole number may fall into the pixel before, with fraction 1: the same value.
-            let pixel = ((at - 0.5) + ROUND) - ROUND;
-            *index = pixel * stride;
-            *fraction = at - pixel;
-        }
-        places
-    }
 }
