@@ -14,7 +14,7 @@ use crate::noise_model::NoiseModel;
 use crate::pixel::{Pixel, for_each_piece};
 
 /// Points handled at a time: indices, fractions and pixels stay in registers and the first-level cache.
-pub(super) const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 8;
 
 /// Adding this rounds a number below two million to a whole one.
 const ROUND: f32 = 12_582_912.0;

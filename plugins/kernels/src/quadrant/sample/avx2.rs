@@ -2,9 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, INDEX_MASK, Pair, Points, ROUND, TO_INDEX};
-
-const LANES: usize = 8;
+use super::{BLOCK, Pair, Points, ROUND};
 
 /// Pairs as the processor fetches eight of them.
 pub(super) trait Gather: Pair {
@@ -20,9 +18,14 @@ impl Gather for u16 {
     #[target_feature(enable = "avx2")]
     unsafe fn gather(pairs: *const u16, at: __m256i) -> [__m256; 4] {
         let at = indices(at);
-        // SAFETY: two pairs of bytes are the 32 bits that are read; what the caller promises.
-        let load = |k: usize| unsafe { pairs.add(at[k] as usize).cast::<i32>().read_unaligned() };
-        let four = _mm256_setr_epi32(load(0), load(1), load(2), load(3), load(4), load(5), load(6), load(7));
+        // Single loads, since the processor's own gathering is slow where it was mended against leaks.
+        macro_rules! load {
+            ($k:literal) => {
+                // SAFETY: two pairs of bytes are the 32 bits that are read; what the caller promises.
+                unsafe { pairs.add(at[$k] as usize).cast::<i32>().read_unaligned() }
+            };
+        }
+        let four = _mm256_setr_epi32(load!(0), load!(1), load!(2), load!(3), load!(4), load!(5), load!(6), load!(7));
         let byte = _mm256_set1_epi32(0xff);
         [
             _mm256_cvtepi32_ps(_mm256_and_si256(four, byte)),
@@ -38,11 +41,19 @@ impl Gather for u32 {
     #[target_feature(enable = "avx2")]
     unsafe fn gather(pairs: *const u32, at: __m256i) -> [__m256; 4] {
         let at = indices(at);
-        // SAFETY: two pairs of words are the 64 bits that are read; what the caller promises.
-        let load = |k: usize| unsafe { _mm_loadl_epi64(pairs.add(at[k] as usize).cast()) };
-        let two = |k: usize| _mm_unpacklo_epi64(load(k), load(k + 1));
-        let four = |k: usize| _mm256_castsi256_ps(_mm256_set_m128i(two(k + 4), two(k)));
-        let (a, b) = (four(0), four(2));
+        macro_rules! two {
+            ($k:literal) => {
+                // SAFETY: two pairs of words are the 64 bits that are read, twice; what the caller promises.
+                unsafe {
+                    _mm_unpacklo_epi64(
+                        _mm_loadl_epi64(pairs.add(at[$k] as usize).cast()),
+                        _mm_loadl_epi64(pairs.add(at[$k + 1] as usize).cast()),
+                    )
+                }
+            };
+        }
+        let a = _mm256_castsi256_ps(_mm256_set_m128i(two!(4), two!(0)));
+        let b = _mm256_castsi256_ps(_mm256_set_m128i(two!(6), two!(2)));
         let left = _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
         let right = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
         let word = _mm256_set1_epi32(0xffff);
@@ -55,51 +66,60 @@ impl Gather for u32 {
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn indices(at: __m256i) -> [u32; LANES] {
-    let mut to = [0; LANES];
-    // SAFETY: eight numbers of 32 bits.
-    unsafe { _mm256_storeu_si256((&raw mut to).cast(), at) };
-    to
-}
-
 /// Fills right, left, down and up.
 #[target_feature(enable = "avx2")]
 pub(super) fn sample<T: Gather>(points: &Points<'_, T>, [right, left, down, up]: [&mut [[f32; BLOCK]]; 4]) {
     let stride = points.size_px as f32;
+    let (x, y) = (set(points.x), set(points.y));
+    let last = _mm256_set1_epi32(points.pairs.len() as i32 - 2);
+    let pairs = points.pairs.as_ptr();
     let outputs = right.iter_mut().zip(left).zip(down).zip(up);
     for ((dx, dy), (((right, left), down), up)) in points.dx.iter().zip(points.dy).zip(outputs) {
-        let (dx, dy) = (dx.as_chunks().0, dy.as_chunks().0);
-        let [right, left, down, up] = [right, left, down, up].map(|half| half.as_chunks_mut().0);
-        for k in 0..BLOCK / LANES {
-            let (dx, dy) = (load(&dx[k]), load(&dy[k]));
-            let east = Places::new(_mm256_add_ps(set(points.x), dx), 1.0);
-            let west = Places::new(_mm256_sub_ps(set(points.x), dx), 1.0);
-            let south = Places::new(_mm256_add_ps(set(points.y), dy), stride);
-            let north = Places::new(_mm256_sub_ps(set(points.y), dy), stride);
-            let south_east = block(points.pairs, &east, &south);
-            let south_west = block(points.pairs, &west, &south);
-            let north_east = block(points.pairs, &east, &north);
-            let north_west = block(points.pairs, &west, &north);
-            store(&mut right[k], _mm256_add_ps(south_east, north_east));
-            store(&mut left[k], _mm256_add_ps(south_west, north_west));
-            store(&mut down[k], _mm256_add_ps(south_east, south_west));
-            store(&mut up[k], _mm256_add_ps(north_east, north_west));
-        }
+        let (dx, dy) = (load(dx), load(dy));
+        let east = Places::new(_mm256_add_ps(x, dx), 1.0);
+        let west = Places::new(_mm256_sub_ps(x, dx), 1.0);
+        let south = Places::new(_mm256_add_ps(y, dy), stride);
+        let north = Places::new(_mm256_sub_ps(y, dy), stride);
+        let (at_south_east, at_south_west) = (index(&east, &south), index(&west, &south));
+        let (at_north_east, at_north_west) = (index(&east, &north), index(&west, &north));
+        let southern = _mm256_max_epu32(at_south_east, at_south_west);
+        let highest = _mm256_max_epu32(southern, _mm256_max_epu32(at_north_east, at_north_west));
+        let inside = _mm256_cmpeq_epi32(_mm256_max_epu32(highest, last), last);
+        assert!(_mm256_movemask_epi8(inside) == -1, "a point lies outside the image");
+        // SAFETY: this function has AVX2, and none of the places is above the last that has another behind it.
+        let (south_east, south_west, north_east, north_west) = unsafe {
+            (
+                between(T::gather(pairs, at_south_east), &east, &south),
+                between(T::gather(pairs, at_south_west), &west, &south),
+                between(T::gather(pairs, at_north_east), &east, &north),
+                between(T::gather(pairs, at_north_west), &west, &north),
+            )
+        };
+        store(right, _mm256_add_ps(south_east, north_east));
+        store(left, _mm256_add_ps(south_west, north_west));
+        store(down, _mm256_add_ps(south_east, south_west));
+        store(up, _mm256_add_ps(north_east, north_west));
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn block<T: Gather>(pairs: &[T], x: &Places, y: &Places) -> __m256 {
-    let sum = _mm256_add_ps(_mm256_add_ps(x.index, y.index), set(TO_INDEX));
-    let at = _mm256_and_si256(_mm256_castps_si256(sum), _mm256_set1_epi32(INDEX_MASK as i32));
-    // Indices have 23 bits, so that a signed comparison does.
-    let beyond = _mm256_cmpgt_epi32(at, _mm256_set1_epi32(pairs.len() as i32 - 2));
-    assert!(_mm256_testz_si256(beyond, beyond) == 1, "a point lies outside the image");
-    // SAFETY: this function has AVX2, and none of `at` is above the length less two.
-    let [upper_left, upper_right, lower_left, lower_right] = unsafe { T::gather(pairs.as_ptr(), at) };
+fn index(x: &Places, y: &Places) -> __m256i {
+    _mm256_cvttps_epi32(_mm256_add_ps(x.index, y.index))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn indices(at: __m256i) -> [u32; BLOCK] {
+    let mut to = [0; BLOCK];
+    // SAFETY: eight numbers of 32 bits.
+    unsafe { _mm256_storeu_si256((&raw mut to).cast(), at) };
+    to
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn between([upper_left, upper_right, lower_left, lower_right]: [__m256; 4], x: &Places, y: &Places) -> __m256 {
     let above = lerp(upper_left, upper_right, x.fraction);
     let below = lerp(lower_left, lower_right, x.fraction);
     lerp(above, below, y.fraction)
@@ -134,14 +154,14 @@ fn set(value: f32) -> __m256 {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(lanes: &[f32; LANES]) -> __m256 {
+fn load(lanes: &[f32; BLOCK]) -> __m256 {
     // SAFETY: a reference to eight floats, of which eight are read.
     unsafe { _mm256_loadu_ps(lanes.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(lanes: &mut [f32; LANES], value: __m256) {
+fn store(lanes: &mut [f32; BLOCK], value: __m256) {
     // SAFETY: a reference to eight floats, of which eight are written.
     unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), value) }
 }
