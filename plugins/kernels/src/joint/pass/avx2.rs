@@ -18,20 +18,31 @@ pub(super) fn block(block: Block<'_>) {
     assert!(n <= BLOCKS && values.len() == n && tile_chi2.len() == n && tile_n.len() == n, "{n} blocks in a piece");
     assert!(nodes.len() as f32 == c.last_node + 1.0, "{} nodes, the last is {}", nodes.len(), c.last_node);
     let zero = _mm256_setzero_ps();
-    let (mut xs, mut ys, mut zs) = ([zero; BLOCKS], [zero; BLOCKS], [zero; BLOCKS]);
-    let (mut ts, mut ws, mut es) = ([zero; BLOCKS], [zero; BLOCKS], [zero; BLOCKS]);
     let set = |v: f32| _mm256_set1_ps(v);
     let dy = set(dy);
     let dy2 = _mm256_mul_ps(dy, dy);
+    let last = _mm256_set1_epi32(nodes.len() as i32 - 1);
+    // One loop after the other, so that none waits for its own long chain of operations.
+    let (mut radii, mut beyonds) = ([zero; BLOCKS], [zero; BLOCKS]);
+    let mut places = [_mm256_setzero_si256(); BLOCKS];
     for b in 0..n {
-        let (dx, value) = (load(&dx[b]), load(&values[b]));
+        let dx = load(&dx[b]);
         let r2 = _mm256_add_ps(_mm256_mul_ps(dx, dx), dy2);
         let radius = _mm256_mul_ps(_mm256_sqrt_ps(r2), set(NODES_PER_PX));
         let t = _mm256_min_ps(radius, set(c.last_node));
         let shifted = _mm256_add_ps(t, set(ROUND));
-        let beyond = _mm256_sub_ps(t, _mm256_sub_ps(shifted, set(ROUND)));
         let at = _mm256_and_si256(_mm256_castps_si256(shifted), _mm256_set1_epi32(INDEX_MASK as i32));
-        let [level, slope, curve, z] = rows(nodes, at);
+        radii[b] = radius;
+        beyonds[b] = _mm256_sub_ps(t, _mm256_sub_ps(shifted, set(ROUND)));
+        // Never more than the last: `t` is not.
+        places[b] = _mm256_min_epu32(at, last);
+    }
+    let (mut xs, mut ys, mut zs) = ([zero; BLOCKS], [zero; BLOCKS], [zero; BLOCKS]);
+    let (mut ts, mut ws, mut es) = ([zero; BLOCKS], [zero; BLOCKS], [zero; BLOCKS]);
+    for b in 0..n {
+        let (dx, value, radius, beyond) = (load(&dx[b]), load(&values[b]), radii[b], beyonds[b]);
+        // SAFETY: this function has AVX2, and no place is beyond the last node.
+        let [level, slope, curve, z] = unsafe { rows(nodes, places[b]) };
         let bent = _mm256_mul_ps(beyond, curve);
         let template = _mm256_add_ps(level, _mm256_mul_ps(beyond, _mm256_add_ps(slope, bent)));
         let rise = _mm256_add_ps(slope, _mm256_add_ps(bent, bent));
@@ -93,20 +104,26 @@ pub(super) fn block(block: Block<'_>) {
 }
 
 /// The four numbers of eight nodes: all first ones, all second ones and so on.
+///
+/// # Safety
+/// AVX2; `at` are indices of nodes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn rows(nodes: &[Node], at: __m256i) -> [__m256; 4] {
-    let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
-    let row = |k: i32| -> __m128 {
-        let node = &nodes[k as u32 as usize];
-        // SAFETY: a reference to four floats, of which four are read.
-        unsafe { _mm_loadu_ps(node.as_ptr()) }
-    };
-    let pair = |a: i32, b: i32| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(row(a)), row(b));
-    let a = pair(_mm_extract_epi32::<0>(low), _mm_extract_epi32::<0>(high));
-    let b = pair(_mm_extract_epi32::<1>(low), _mm_extract_epi32::<1>(high));
-    let c = pair(_mm_extract_epi32::<2>(low), _mm_extract_epi32::<2>(high));
-    let d = pair(_mm_extract_epi32::<3>(low), _mm_extract_epi32::<3>(high));
+unsafe fn rows(nodes: &[Node], at: __m256i) -> [__m256; 4] {
+    let mut index = [0u32; LANES];
+    // SAFETY: eight numbers of 32 bits.
+    unsafe { _mm256_storeu_si256((&raw mut index).cast(), at) };
+    macro_rules! pair {
+        ($k:literal) => {
+            // SAFETY: what the caller promises; a node has four floats.
+            unsafe {
+                let low = _mm_loadu_ps(nodes.as_ptr().add(index[$k] as usize).cast());
+                let high = _mm_loadu_ps(nodes.as_ptr().add(index[$k + 4] as usize).cast());
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
+            }
+        };
+    }
+    let (a, b, c, d) = (pair!(0), pair!(1), pair!(2), pair!(3));
     let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
     let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
     [
