@@ -122,28 +122,30 @@ impl SelfConvolution {
     #[inline(always)]
     fn convolve(&mut self) {
         let r = (self.n - 1) / 2;
+        let line = &self.line[..];
         for (block, same) in self.same.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
             let sum = block * BLOCK + r;
-            // Pairs i < j = sum + t - i that exist for every t of the block; zeros stand behind the line.
-            let (low, high) = ((sum + 1).saturating_sub(self.n), sum.div_ceil(2));
+            // Pairs of a pixel before the middle and one from there on; zeros stand behind the line.
+            let (low, middle) = ((sum + 1).saturating_sub(self.n), sum.div_ceil(2));
             let mut twice = [0.0; BLOCK];
-            if low < high {
-                let partners = self.line[sum + 1 - high..sum - low + BLOCK].array_windows::<BLOCK>().rev();
-                for (&a, partner) in self.line[low..high].iter().zip(partners) {
-                    for (twice, b) in twice.iter_mut().zip(partner) {
-                        *twice += a * b;
-                    }
+            let partners = line[sum + 1 - middle..sum - low + BLOCK].array_windows::<BLOCK>().rev();
+            for (&a, partner) in line[low..middle].iter().zip(partners) {
+                for (twice, b) in twice.iter_mut().zip(partner) {
+                    *twice += a * b;
                 }
             }
-            for (t, (same, mut twice)) in same.iter_mut().zip(twice).enumerate() {
-                let sum = sum + t;
-                let value = |i: usize| if i < self.n { self.line[i] } else { 0.0 };
-                // The few pairs left around the middle, then the middle itself.
-                for i in high.max(low)..sum.div_ceil(2) {
-                    twice += value(i) * value(sum - i);
+            // Pairs from the middle on, each in both orders, and the square of the middle.
+            let mut padded = [0.0; 2 * BLOCK];
+            padded[BLOCK..].copy_from_slice(&line[middle..middle + BLOCK]);
+            let mut rest = [0.0; BLOCK];
+            let partners = padded[..2 * BLOCK - (2 * middle - sum)].array_windows::<BLOCK>().rev();
+            for (&a, partner) in line[middle..middle + BLOCK].iter().zip(partners) {
+                for (rest, b) in rest.iter_mut().zip(partner) {
+                    *rest += a * b;
                 }
-                let middle = if sum.is_multiple_of(2) { value(sum / 2) } else { 0.0 };
-                *same = 2.0 * twice + middle * middle;
+            }
+            for ((same, twice), rest) in same.iter_mut().zip(twice).zip(rest) {
+                *same = 2.0 * twice + rest;
             }
         }
     }
