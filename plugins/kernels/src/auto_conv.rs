@@ -32,6 +32,31 @@ pub struct AutoConv {
     size_px: usize,
     row: SelfConvolution,
     column: SelfConvolution,
+    rows: Band,
+    columns: Band,
+}
+
+/// The sum of a band of lines of the image at hand, kept for the next centre: most are rounded to the same lines.
+#[derive(Debug, Clone)]
+struct Band {
+    /// The first line and how many, when there is a sum.
+    lines: Option<(usize, usize)>,
+    sum: Vec<f64>,
+}
+
+impl Band {
+    fn new(size_px: usize) -> Band {
+        Band { lines: None, sum: vec![0.0; size_px] }
+    }
+
+    /// The sum of these lines, from `sum_lines` unless it is known.
+    fn of(&mut self, first: usize, n_lines: usize, sum_lines: impl FnOnce(&mut [f64])) -> &[f64] {
+        if self.lines != Some((first, n_lines)) {
+            sum_lines(&mut self.sum);
+            self.lines = Some((first, n_lines));
+        }
+        &self.sum
+    }
 }
 
 impl AutoConv {
@@ -42,7 +67,8 @@ impl AutoConv {
             return Err(KernelError::SizeTooSmall { size_px, min_px: MIN_PX });
         }
         let line = SelfConvolution::new(size_px);
-        Ok(AutoConv { size_px, row: line.clone(), column: line })
+        let band = Band::new(size_px);
+        Ok(AutoConv { size_px, row: line.clone(), column: line, rows: band.clone(), columns: band })
     }
 
     /// One row and one column, peak of the convolution as it stands: a centre on the half-pixel lattice.
@@ -88,6 +114,19 @@ impl AutoConv {
         center(self.row.fitted_peak(fit), self.column.fitted_peak(fit))
     }
 
+    /// [`AutoConv::auto_conv_multiline_sub_pixel`] for the image of the last call.
+    pub(crate) fn refine<P: Pixel>(
+        &mut self,
+        image: ArrayView2<'_, P>,
+        x_px: f64,
+        y_px: f64,
+        n_side: usize,
+        fit: &ParabolaFit,
+    ) -> Center {
+        self.convolve_again(image, x_px, y_px, n_side);
+        center(self.row.fitted_peak(fit), self.column.fitted_peak(fit))
+    }
+
     /// The convolution of the row(s) of the last image, `size_px` values; index `2 x - (size_px - 1) / 2` belongs to x.
     pub fn row_convolution(&self) -> &[f64] {
         self.row.convolution()
@@ -109,6 +148,13 @@ impl AutoConv {
     }
 
     fn convolve<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64, n_side: usize) {
+        self.rows.lines = None;
+        self.columns.lines = None;
+        self.convolve_again(image, x_px, y_px, n_side);
+    }
+
+    /// [`AutoConv::convolve`] for the image of the last call.
+    fn convolve_again<P: Pixel>(&mut self, image: ArrayView2<'_, P>, x_px: f64, y_px: f64, n_side: usize) {
         assert_size(&image, self.size_px);
         if !(x_px.is_finite() && y_px.is_finite()) {
             self.row.fail(Outcome::NonFiniteStart);
@@ -118,15 +164,15 @@ impl AutoConv {
         let n_lines = 2 * n_side + 1;
         match first_line(self.size_px, y_px, n_side) {
             Some(first) => {
-                sum_rows(image, first, n_lines, self.row.line_mut());
-                self.row.execute(x_px, n_lines);
+                let sum = self.rows.of(first, n_lines, |sum| sum_rows(image, first, n_lines, sum));
+                self.row.execute(sum, x_px, n_lines);
             }
             None => self.row.fail(Outcome::LinePastBorder),
         }
         match first_line(self.size_px, x_px, n_side) {
             Some(first) => {
-                sum_columns(image, first, n_lines, self.column.line_mut());
-                self.column.execute(y_px, n_lines);
+                let sum = self.columns.of(first, n_lines, |sum| sum_columns(image, first, n_lines, sum));
+                self.column.execute(sum, y_px, n_lines);
             }
             None => self.column.fail(Outcome::LinePastBorder),
         }

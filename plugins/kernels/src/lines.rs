@@ -11,15 +11,14 @@ pub(crate) fn sum_rows<P: Pixel>(image: ArrayView2<'_, P>, first: usize, n: usiz
         let from = chunk * PIECE;
         let mut sums = [P::Sum::default(); PIECE];
         for row in rows.rows() {
-            let piece = row.slice_move(s![from..from + out.len()]);
-            match piece.to_slice() {
-                Some(piece) => {
-                    for (sum, &p) in sums.iter_mut().zip(piece) {
+            match row.to_slice() {
+                Some(row) => {
+                    for (sum, &p) in sums.iter_mut().zip(&row[from..from + out.len()]) {
                         *sum += p.into();
                     }
                 }
                 None => {
-                    for (sum, &p) in sums.iter_mut().zip(piece) {
+                    for (sum, &p) in sums.iter_mut().zip(row.iter().skip(from).take(out.len())) {
                         *sum += p.into();
                     }
                 }

@@ -184,7 +184,7 @@ impl MagtrackChain {
                 return center;
             }
             let Center { x_px, y_px, .. } = center;
-            center = self.auto_conv.auto_conv_multiline_sub_pixel(image, x_px, y_px, self.n_side, &self.fit);
+            center = self.auto_conv.refine(image, x_px, y_px, self.n_side, &self.fit);
         }
         center
     }

@@ -40,11 +40,6 @@ impl SelfConvolution {
         }
     }
 
-    /// The line to fill before [`SelfConvolution::execute`].
-    pub(crate) fn line_mut(&mut self) -> &mut [f64] {
-        &mut self.line[..self.n]
-    }
-
     /// No line could be made: everything reads NaN until the next execution.
     pub(crate) fn fail(&mut self, outcome: Outcome) {
         self.same.fill(f64::NAN);
@@ -52,10 +47,10 @@ impl SelfConvolution {
         self.outcome = outcome;
     }
 
-    /// Takes the mean off the line, windows it around `center` (finite), convolves it with itself and finds the peak.
-    /// The line is a sum of `n_lines` lines; the result is scaled to their mean.
-    pub(crate) fn execute(&mut self, center: f64, n_lines: usize) {
-        self.outcome = Supported::best().run(Execute { line: self, center, n_lines: n_lines as f64 });
+    /// Takes the mean off a line, windows it around `center` (finite), convolves it with itself and finds the peak.
+    /// `sum` is the sum of `n_lines` lines; the result is scaled to their mean.
+    pub(crate) fn execute(&mut self, sum: &[f64], center: f64, n_lines: usize) {
+        self.outcome = Supported::best().run(Execute { line: self, sum, center, n_lines: n_lines as f64 });
         match self.outcome {
             Outcome::NonFinitePixels => self.fail(Outcome::NonFinitePixels),
             Outcome::NoSignal => {
@@ -67,13 +62,13 @@ impl SelfConvolution {
     }
 
     #[inline(always)]
-    fn go(&mut self, center: f64, n_lines: f64) -> Outcome {
+    fn go(&mut self, sum: &[f64], center: f64, n_lines: f64) -> Outcome {
         // Sums of whole numbers are exact, in any order.
-        let mean = fold(&self.line[..self.n], 0.0, |a, b| a + b) / self.n as f64;
+        let mean = fold(sum, 0.0, |a, b| a + b) / self.n as f64;
         if !mean.is_finite() {
             return Outcome::NonFinitePixels;
         }
-        self.window(mean, center, n_lines);
+        self.window(sum, mean, center, n_lines);
         if self.line[..self.n].iter().all(|&v| v == 0.0) {
             return Outcome::NoSignal;
         }
@@ -88,13 +83,13 @@ impl SelfConvolution {
     /// The Gaussian splits into `gauss[k] * g^k * constant` around the pixel nearest to the centre: one table and two
     /// exponentials instead of one exponential per pixel.
     #[inline(always)]
-    fn window(&mut self, mean: f64, center: f64, n_lines: f64) {
+    fn window(&mut self, sum: &[f64], mean: f64, center: f64, n_lines: f64) {
         let line = &mut self.line[..self.n];
         let middle = center.round_ties_even();
         if middle < 0.0 || middle >= self.n as f64 {
-            for (j, v) in line.iter_mut().enumerate() {
+            for (j, (to, v)) in line.iter_mut().zip(sum).enumerate() {
                 let d = j as f64 - center;
-                *v = (*v - mean) * (-0.5 * d * d * self.inverse_variance).exp() / n_lines;
+                *to = (v - mean) * (-0.5 * d * d * self.inverse_variance).exp() / n_lines;
             }
             return;
         }
@@ -103,16 +98,19 @@ impl SelfConvolution {
         let up = (fraction * self.inverse_variance).exp();
         let down = 1.0 / up;
         let (left, right) = line.split_at_mut(middle as usize);
+        let (left_sum, right_sum) = sum.split_at(middle as usize);
         let mut factors = Powers::new(scale, up);
-        for (v, gauss) in right.chunks_mut(Powers::N).zip(self.gauss.chunks(Powers::N)) {
-            for ((v, gauss), factor) in v.iter_mut().zip(gauss).zip(factors.next()) {
-                *v = (*v - mean) * (gauss * factor);
+        let (right, right_sum) = (right.chunks_mut(Powers::N), right_sum.chunks(Powers::N));
+        for ((to, v), gauss) in right.zip(right_sum).zip(self.gauss.chunks(Powers::N)) {
+            for (((to, v), gauss), factor) in to.iter_mut().zip(v).zip(gauss).zip(factors.next()) {
+                *to = (v - mean) * (gauss * factor);
             }
         }
         let mut factors = Powers::new(scale * down, down);
-        for (v, gauss) in left.rchunks_mut(Powers::N).zip(self.gauss[1..].chunks(Powers::N)) {
-            for ((v, gauss), factor) in v.iter_mut().rev().zip(gauss).zip(factors.next()) {
-                *v = (*v - mean) * (gauss * factor);
+        let (left, left_sum) = (left.rchunks_mut(Powers::N), left_sum.rchunks(Powers::N));
+        for ((to, v), gauss) in left.zip(left_sum).zip(self.gauss[1..].chunks(Powers::N)) {
+            for (((to, v), gauss), factor) in to.iter_mut().rev().zip(v.iter().rev()).zip(gauss).zip(factors.next()) {
+                *to = (v - mean) * (gauss * factor);
             }
         }
     }
@@ -194,6 +192,7 @@ impl SelfConvolution {
 
 struct Execute<'a> {
     line: &'a mut SelfConvolution,
+    sum: &'a [f64],
     center: f64,
     n_lines: f64,
 }
@@ -203,7 +202,7 @@ impl Vectorised for Execute<'_> {
 
     #[inline(always)]
     fn run(self) -> Outcome {
-        self.line.go(self.center, self.n_lines)
+        self.line.go(self.sum, self.center, self.n_lines)
     }
 }
 
@@ -256,8 +255,7 @@ mod tests {
             let line: Vec<f64> = (0..n).map(|_| random.uniform()).collect();
             let center = n as f64 * random.uniform() - 0.5;
             let mut quick = SelfConvolution::new(n);
-            quick.line_mut().copy_from_slice(&line);
-            quick.execute(center, 1);
+            quick.execute(&line, center, 1);
             for (k, (a, b)) in quick.convolution().iter().zip(plain::self_convolution(&line, center)).enumerate() {
                 // Sums of at most 80 products of numbers below one.
                 assert!((a - b).abs() < 1e-13, "length {n}, value {k}: {a}, plain {b}");
