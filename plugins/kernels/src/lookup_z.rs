@@ -7,8 +7,11 @@ use crate::isa::{Supported, Vectorised};
 use crate::parabola::ParabolaFit;
 use crate::pearson::{centered, mean_and_norm};
 
-/// Planes that are correlated side by side.
+/// Planes whose bins lie side by side.
 const BLOCK: usize = 8;
+
+/// Planes that are correlated side by side in single precision.
+const WIDE_BLOCK: usize = 32;
 
 /// A Z-LUT made ready for looking up: every plane without its mean and of length one.
 ///
@@ -20,6 +23,8 @@ pub struct ZlutTable {
     n_bins: usize,
     /// `[block][bin - 1][plane of the block]`; planes that are flat or only fill the block are NaN.
     planes: Vec<[f64; BLOCK]>,
+    /// The same in single precision, to find the few planes that may be the best.
+    wide_planes: Vec<[f32; WIDE_BLOCK]>,
 }
 
 /// How a look-up went.
@@ -76,15 +81,19 @@ impl ZlutTable {
             return Err(KernelError::OutOfRange { name: "n_bins", value: n_bins as f64, allowed });
         }
         let mut planes = vec![[f64::NAN; BLOCK]; z_nm.len().div_ceil(BLOCK) * (n_bins - 1)];
+        let mut wide_planes = vec![[f32::NAN; WIDE_BLOCK]; z_nm.len().div_ceil(WIDE_BLOCK) * (n_bins - 1)];
         for (plane, profile) in profiles.axis_iter(Axis(0)).enumerate() {
             let used = profile.slice_move(ndarray::s![1..]);
             let (mean, norm) = mean_and_norm(used);
             let first = plane / BLOCK * (n_bins - 1);
-            for (to, &value) in planes[first..first + n_bins - 1].iter_mut().zip(used) {
-                to[plane % BLOCK] = centered(value, mean) / norm;
+            let wide_first = plane / WIDE_BLOCK * (n_bins - 1);
+            for (bin, &value) in used.iter().enumerate() {
+                let value = centered(value, mean) / norm;
+                planes[first + bin][plane % BLOCK] = value;
+                wide_planes[wide_first + bin][plane % WIDE_BLOCK] = value as f32;
             }
         }
-        Ok(ZlutTable { z_nm: z_nm.to_vec(), n_bins, planes })
+        Ok(ZlutTable { z_nm: z_nm.to_vec(), n_bins, planes, wide_planes })
     }
 
     /// Length of the profiles, bin 0 included.
@@ -113,7 +122,7 @@ impl ZlutTable {
         for (to, &value) in scratch.iter_mut().zip(used) {
             *to = centered(value, mean);
         }
-        let (plane, product) = self.best_plane(scratch);
+        let (plane, product) = self.best_plane(scratch, norm);
         let correlation = product / norm;
         let coarse = self.n_planes() < fit.n_local();
         let found = |z_nm, outcome| Ok(ZEstimate { z_nm, correlation, outcome });
@@ -133,11 +142,12 @@ impl ZlutTable {
     }
 
     /// The first plane with the largest product, and the product; NaN when no plane has a number.
-    fn best_plane(&self, centered: &[f64]) -> (usize, f64) {
-        Supported::best().run(BestPlane { table: self, centered })
+    fn best_plane(&self, centered: &[f64], norm: f64) -> (usize, f64) {
+        Supported::best().run(BestPlane { table: self, centered, norm })
     }
 
-    /// The product with one plane: the same additions in the same order as in the search.
+    /// The product with one plane.
+    #[inline(always)]
     fn product(&self, centered: &[f64], plane: usize) -> f64 {
         let first = plane / BLOCK * (self.n_bins - 1);
         let bins = &self.planes[first..first + self.n_bins - 1];
@@ -159,25 +169,44 @@ impl ZlutTable {
 struct BestPlane<'a> {
     table: &'a ZlutTable,
     centered: &'a [f64],
+    norm: f64,
 }
 
 impl Vectorised for BestPlane<'_> {
     type Output = (usize, f64);
 
+    /// Single precision rules out all planes but those within its rounding of the best: they are decided in double
+    /// precision, in the order of the table.
     #[inline(always)]
     fn run(self) -> (usize, f64) {
-        let BestPlane { table, centered } = self;
+        let BestPlane { table, centered, norm } = self;
+        let n_bins = centered.len();
+        // Both sides have length one, so the products of n bins add up to one at most: n + 3 roundings of 2^-24, for either
+        // of two planes, with room to spare.
+        let rounding = 2.5e-7 * (n_bins + 3) as f32;
+        let scale = 1.0 / norm;
         let mut best = (0, f64::NAN);
-        for (block, bins) in table.planes.chunks_exact(table.n_bins - 1).enumerate() {
-            let mut products = [0.0; BLOCK];
+        let mut largest = f32::NEG_INFINITY;
+        for (block, bins) in table.wide_planes.chunks_exact(n_bins).enumerate() {
+            let mut products = [0.0; WIDE_BLOCK];
             for (&value, planes) in centered.iter().zip(bins) {
+                let value = (value * scale) as f32;
                 for (product, plane) in products.iter_mut().zip(planes) {
                     *product += value * plane;
                 }
             }
+            let of_block = products.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+            largest = largest.max(of_block);
+            if of_block < largest - rounding {
+                continue;
+            }
             for (lane, product) in products.into_iter().enumerate() {
-                if product > best.1 || best.1.is_nan() && !product.is_nan() {
-                    best = (block * BLOCK + lane, product);
+                if product >= largest - rounding {
+                    let plane = block * WIDE_BLOCK + lane;
+                    let product = table.product(centered, plane);
+                    if product > best.1 || best.1.is_nan() && !product.is_nan() {
+                        best = (plane, product);
+                    }
                 }
             }
         }
