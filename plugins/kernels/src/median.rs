@@ -1,5 +1,8 @@
 //! Median of all pixels of an image: by counting for integers, by selection for floats.
 
+use std::iter::Sum;
+use std::ops::{BitOr, Shl};
+
 use ndarray::ArrayView2;
 
 use crate::isa::{Supported, Vectorised};
@@ -10,103 +13,95 @@ use crate::pixel::{Pixel, for_each_piece};
 pub struct Scratch {
     floats: Vec<f64>,
     bytes: Vec<u8>,
+    words: Vec<u16>,
 }
 
 impl Scratch {
     /// For images of up to `n` pixels.
     pub(crate) fn new(n: usize) -> Scratch {
-        Scratch { floats: Vec::with_capacity(n), bytes: Vec::with_capacity(n) }
+        Scratch { floats: Vec::with_capacity(n), bytes: vec![0; n], words: vec![0; n] }
     }
 }
 
-/// Median of an 8-bit image: the value of a rank by bisection, each of eight steps a count of the pixels below a level.
-/// Comparing and counting bytes goes 32 pixels at a time; a histogram goes one at a time. The pixels are copied once, so
-/// that the steps need not find the rows again.
+/// Median of an 8-bit image.
 pub(crate) fn of_u8(image: ArrayView2<'_, u8>, scratch: &mut Scratch) -> f64 {
-    let bytes = &mut scratch.bytes;
-    bytes.clear();
-    for_each_piece(image, |_, _, piece| bytes.extend_from_slice(piece));
-    Supported::best().run(OfU8(bytes))
+    let median = OfIntegers::<_, 128> { image, pixels: &mut scratch.bytes[..image.len()] };
+    f64::from(Supported::best().run(median)) / 2.0
 }
 
-struct OfU8<'a>(&'a [u8]);
+/// Median of a 16-bit image.
+pub(crate) fn of_u16(image: ArrayView2<'_, u16>, scratch: &mut Scratch) -> f64 {
+    let median = OfIntegers::<_, 512> { image, pixels: &mut scratch.words[..image.len()] };
+    f64::from(Supported::best().run(median)) / 2.0
+}
 
-impl Vectorised for OfU8<'_> {
-    type Output = f64;
+/// Twice the median, by bisection: each step is a count of the pixels below a level, for every bit that a pixel may have.
+/// Comparing and counting goes 16 or 32 pixels at a time; a histogram goes one at a time. The pixels are copied once, so
+/// that the steps need not find the rows again.
+///
+/// `BLOCK` pixels are counted in registers as narrow as a pixel: their number fits, and they fill whole registers.
+struct OfIntegers<'a, 'b, P, const BLOCK: usize> {
+    image: ArrayView2<'b, P>,
+    pixels: &'a mut [P],
+}
+
+impl<P, const BLOCK: usize> Vectorised for OfIntegers<'_, '_, P, BLOCK>
+where
+    P: Pixel + Ord + From<bool> + Into<usize> + Into<u32> + Sum + BitOr<Output = P> + Shl<u32, Output = P>,
+{
+    type Output = u32;
 
     #[inline(always)]
-    fn run(self) -> f64 {
-        let n = self.0.len();
-        let upper = (0..8).rev().fold(0u8, |value, bit| {
-            let level = value | 1 << bit;
-            if count_below(self.0, level) <= n / 2 { level } else { value }
+    fn run(self) -> u32 {
+        let OfIntegers { image, pixels } = self;
+        copy(image, pixels);
+        let (n, zero) = (pixels.len(), P::from(false));
+        // Cameras of 10 or 12 bits leave some of 16 empty.
+        let used: u32 = if size_of::<P>() == 1 { 0xff } else { pixels.iter().fold(zero, |all, &p| all | p).into() };
+        let upper = (0..u32::BITS - used.leading_zeros()).rev().fold(zero, |value, bit| {
+            let level = value | P::from(true) << bit;
+            if count_below::<BLOCK, _>(pixels, level) <= n / 2 { level } else { value }
         });
-        if n % 2 == 1 {
-            return f64::from(upper);
-        }
         // The value one rank lower: the same, or the largest one below it.
-        let lower = if count_below(self.0, upper) < n / 2 { upper } else { largest_below(self.0, upper) };
-        0.5 * (f64::from(lower) + f64::from(upper))
+        let same = n % 2 == 1 || count_below::<BLOCK, _>(pixels, upper) < n / 2;
+        let lower = if same { upper } else { largest_below(pixels, upper) };
+        Into::<u32>::into(lower) + Into::<u32>::into(upper)
     }
 }
-
-/// Pixels whose count fits a byte, and fills whole registers.
-const BLOCK: usize = 128;
 
 /// Lanes in which the largest pixel is looked for.
 const LANES: usize = 32;
 
+/// The pixels of an image, one after the other.
 #[inline(always)]
-fn count_below(pixels: &[u8], level: u8) -> usize {
-    // A block's bytes are summed in registers. Lanes that go on from block to block went through memory each time, at a
-    // tenth of the speed.
+fn copy<P: Pixel>(image: ArrayView2<'_, P>, pixels: &mut [P]) {
+    let mut free = pixels;
+    for_each_piece(image, |_, _, piece| {
+        let (to, rest) = std::mem::take(&mut free).split_at_mut(piece.len());
+        to.copy_from_slice(piece);
+        free = rest;
+    });
+}
+
+#[inline(always)]
+fn count_below<const BLOCK: usize, P: Copy + Ord + From<bool> + Into<usize> + Sum>(pixels: &[P], level: P) -> usize {
+    // A block's counts are summed in registers, as narrow as pixels. Lanes that go on from block to block went through
+    // memory each time, at a tenth of the speed.
     let (blocks, rest) = pixels.as_chunks::<BLOCK>();
-    let counts = blocks.iter().map(|block| usize::from(block.iter().map(|&p| u8::from(p < level)).sum::<u8>()));
+    let counts = blocks.iter().map(|block| -> usize { block.iter().map(|&p| P::from(p < level)).sum::<P>().into() });
     counts.sum::<usize>() + rest.iter().map(|&p| usize::from(p < level)).sum::<usize>()
 }
 
 #[inline(always)]
-fn largest_below(pixels: &[u8], level: u8) -> u8 {
-    let mut lanes = [0u8; LANES];
+fn largest_below<P: Copy + Ord + From<bool>>(pixels: &[P], level: P) -> P {
+    let zero = P::from(false);
+    let mut lanes = [zero; LANES];
     for block in pixels.chunks(LANES) {
         for (lane, &p) in lanes.iter_mut().zip(block) {
-            *lane = (*lane).max(if p < level { p } else { 0 });
+            *lane = (*lane).max(if p < level { p } else { zero });
         }
     }
-    lanes.into_iter().fold(0, u8::max)
-}
-
-/// Median of a 16-bit image: a histogram of the high bytes, then one of the low bytes beside the middle.
-pub(crate) fn of_u16(image: ArrayView2<'_, u16>, _scratch: &mut Scratch) -> f64 {
-    let mut counts = [[0u32; 256]; 2];
-    for_each_piece(image, |_, _, piece| {
-        let (twos, rest) = piece.as_chunks::<2>();
-        for two in twos {
-            for (count, &p) in counts.iter_mut().zip(two) {
-                count[usize::from(p >> 8)] += 1;
-            }
-        }
-        for &p in rest {
-            counts[0][usize::from(p >> 8)] += 1;
-        }
-    });
-    let high: [u32; 256] = std::array::from_fn(|v| counts[0][v] + counts[1][v]);
-    let mut low_of: Option<(usize, [u32; 256])> = None;
-    middle(image.len(), |rank| {
-        let (bucket, rank_inside) = position(&high, rank);
-        if low_of.is_none_or(|(known, _)| known != bucket) {
-            let mut low = [0u32; 256];
-            for_each_piece(image, |_, _, piece| {
-                for &p in piece {
-                    // Counting without a branch: pixels of other buckets add 0.
-                    low[usize::from(p & 0xff)] += u32::from(usize::from(p >> 8) == bucket);
-                }
-            });
-            low_of = Some((bucket, low));
-        }
-        let (_, low) = low_of.as_ref().expect("counted just above");
-        bucket * 256 + position(low, rank_inside).0
-    })
+    lanes.into_iter().fold(zero, P::max)
 }
 
 /// Median of a float image; NaN when a pixel is NaN.
@@ -124,22 +119,4 @@ pub(crate) fn of_floats<P: Pixel>(image: ArrayView2<'_, P>, scratch: &mut Scratc
     }
     let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     0.5 * (lower + upper)
-}
-
-/// The middle value, or the mean of the two middle ones, of `n` ranked values.
-fn middle(n: usize, mut value_of_rank: impl FnMut(usize) -> usize) -> f64 {
-    let upper = value_of_rank(n / 2);
-    if n % 2 == 1 { upper as f64 } else { 0.5 * (value_of_rank(n / 2 - 1) + upper) as f64 }
-}
-
-/// In which bin the value of this rank lies, and its rank inside that bin.
-fn position(counts: &[u32; 256], rank: usize) -> (usize, usize) {
-    let mut left = rank;
-    for (bin, &count) in counts.iter().enumerate() {
-        if left < count as usize {
-            return (bin, left);
-        }
-        left -= count as usize;
-    }
-    unreachable!("rank {rank} lies past the last value")
 }
