@@ -110,7 +110,7 @@ impl MagtrackWorker {
         Ok(())
     }
 
-    fn track_one<P: Pixel + Ord + Into<u16>>(&mut self, image: ArrayView2<'_, P>, row: TrackRow<'_>) {
+    fn track_one<P: Pixel + Ord + Default + Into<u16>>(&mut self, image: ArrayView2<'_, P>, row: TrackRow<'_>) {
         let (x_px, y_px, outcome) = if row.profile.is_empty() {
             let center = self.chain.find_center(image);
             (center.x_px, center.y_px, center.outcome())
