@@ -102,7 +102,7 @@ pub struct MagtrackChain {
 
 #[derive(Clone)]
 enum ProfileWorker {
-    Radial(RadialProfile),
+    Radial(Box<RadialProfile>),
     Fft { worker: Box<FftProfile>, gaus_factor: f64 },
 }
 
@@ -114,7 +114,9 @@ impl MagtrackChain {
             return Err(KernelError::OutOfRange { name: "line_ratio", value, allowed });
         }
         let profile = match options.profile {
-            ProfileKind::Radial { oversample } => ProfileWorker::Radial(RadialProfile::new(size_px, oversample)?),
+            ProfileKind::Radial { oversample } => {
+                ProfileWorker::Radial(Box::new(RadialProfile::new(size_px, oversample)?))
+            }
             ProfileKind::Fft { rings, gaus_factor } if gaus_factor > 0.0 => {
                 ProfileWorker::Fft { worker: Box::new(FftProfile::new(size_px, rings)?), gaus_factor }
             }
