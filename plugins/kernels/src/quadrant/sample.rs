@@ -6,7 +6,7 @@
 mod avx2;
 mod plain;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 use super::fit::Levels;
 use crate::isa::{Isa, Supported, Vectorised};
@@ -25,35 +25,26 @@ const INDEX_MASK: u32 = 0x7f_ffff;
 
 /// A pixel and the one below it, side by side: two of them in a row are all that a sample needs, and lie next to each other
 /// in memory.
-trait Pair: Copy + Default + Into<u32> + std::ops::BitOrAssign {
+trait Pair: Copy + Into<u32> {
     /// Bits of a pixel.
     const BITS: u32;
-    fn upper(pixel: u16) -> Self;
-    fn lower(pixel: u16) -> Self;
+    fn new(upper: u16, lower: u16) -> Self;
 }
 
 /// Of bytes: a whole sample is one load of 32 bits, and the first-level cache holds images up to 120 px.
 impl Pair for u16 {
     const BITS: u32 = 8;
     #[inline(always)]
-    fn upper(pixel: u16) -> u16 {
-        pixel
-    }
-    #[inline(always)]
-    fn lower(pixel: u16) -> u16 {
-        pixel << 8
+    fn new(upper: u16, lower: u16) -> u16 {
+        upper | lower << 8
     }
 }
 
 impl Pair for u32 {
     const BITS: u32 = 16;
     #[inline(always)]
-    fn upper(pixel: u16) -> u32 {
-        u32::from(pixel)
-    }
-    #[inline(always)]
-    fn lower(pixel: u16) -> u32 {
-        u32::from(pixel) << 16
+    fn new(upper: u16, lower: u16) -> u32 {
+        u32::from(upper) | u32::from(lower) << 16
     }
 }
 
@@ -139,7 +130,11 @@ impl Taps {
         (self.zero, self.scale) = if P::IS_INTEGER { (0.0, 1.0) } else { (low, f64::from(u16::MAX) / (high - low)) };
         let (zero, scale) = (self.zero, self.scale);
         let step = |p: P| if P::IS_INTEGER { p.to_i32() as u16 } else { ((p.to_f64() - zero) * scale).round() as u16 };
-        if self.are_bytes { pair_up(image, step, &mut self.bytes) } else { pair_up(image, step, &mut self.words) }
+        if self.are_bytes {
+            pair_up(image, step, &mut self.bytes)
+        } else {
+            pair_up(image, step, &mut self.words)
+        }
         Filled::Ready
     }
 
@@ -199,19 +194,18 @@ impl<P: Pixel> Vectorised for Fill<'_, '_, P> {
 /// Every pixel but those of the last row, with the one below.
 #[inline(always)]
 fn pair_up<P: Pixel, T: Pair>(image: ArrayView2<'_, P>, step: impl Fn(P) -> u16, pairs: &mut [T]) {
-    let n = image.ncols();
-    for_each_piece(image, |i, j, piece| {
-        if i > 0 {
-            for (pair, &p) in pairs[(i - 1) * n + j..][..piece.len()].iter_mut().zip(piece) {
-                *pair |= T::lower(step(p));
+    let below = image.axis_iter(Axis(0)).skip(1);
+    for ((upper, lower), pairs) in image.axis_iter(Axis(0)).zip(below).zip(pairs.chunks_exact_mut(image.ncols())) {
+        if let (Some(upper), Some(lower)) = (upper.to_slice(), lower.to_slice()) {
+            for (pair, (&upper, &lower)) in pairs.iter_mut().zip(upper.iter().zip(lower)) {
+                *pair = T::new(step(upper), step(lower));
+            }
+        } else {
+            for (pair, (&upper, &lower)) in pairs.iter_mut().zip(upper.iter().zip(&lower)) {
+                *pair = T::new(step(upper), step(lower));
             }
         }
-        if i < n - 1 {
-            for (pair, &p) in pairs[i * n + j..][..piece.len()].iter_mut().zip(piece) {
-                *pair = T::upper(step(p));
-            }
-        }
-    });
+    }
 }
 
 /// Least and greatest pixel value; None when one is not finite.

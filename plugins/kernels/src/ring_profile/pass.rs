@@ -76,13 +76,7 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn walk<P: Pixel>(
-        &mut self,
-        image: ArrayView2<'_, P>,
-        (x_px, y_px): (f64, f64),
-        zero: f64,
-        add: impl Fn(Row<'_>),
-    ) {
+    fn walk<P: Pixel>(&mut self, image: ArrayView2<'_, P>, (x_px, y_px): (f64, f64), zero: f64, add: impl Fn(Row<'_>)) {
         let Pass { dx_squared, sums } = self;
         for (j, square) in dx_squared[..image.ncols()].iter_mut().enumerate() {
             *square = (j as f64 - x_px).powi(2) as f32;

@@ -47,9 +47,7 @@ fn plain(image: &Array2<f64>, x: f64, y: f64, n_bins: usize) -> (Vec<f64>, Vec<f
 #[test]
 fn profile_and_weights_are_those_of_the_plain_version_on_every_isa() {
     let mut random = Random(11);
-    for (size_px, x, y) in
-        [(16, 7.3, 8.9), (33, 16.0, 16.0), (64, 30.21, 33.7), (100, 49.5, 48.25), (40, 2.0, 37.0)]
-    {
+    for (size_px, x, y) in [(16, 7.3, 8.9), (33, 16.0, 16.0), (64, 30.21, 33.7), (100, 49.5, 48.25), (40, 2.0, 37.0)] {
         let image = Array2::from_shape_simple_fn((size_px, size_px), || (4000.0 * random.uniform()) as u16);
         let mut bits = Vec::new();
         for isa in [Isa::Baseline, Isa::Avx2] {
