@@ -30,6 +30,8 @@
 #![warn(missing_docs)]
 
 mod auto_conv;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod binmean;
 mod center_of_mass;
 mod clipped_com;

@@ -1,8 +1,9 @@
 //! The image that quadrant interpolation samples, and the samples: bilinear interpolation in all four quadrants at once.
 //! Most of a pass is spent here. Both paths give the same bits.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
 mod avx2;
 mod plain;
 
@@ -166,7 +167,6 @@ struct Points<'a, T> {
 fn sample<T: avx2::Gather>(isa: Supported, points: &Points<'_, T>, halves: [&mut [[f32; BLOCK]]; 4]) {
     match isa.isa() {
         // SAFETY: a `Supported` of AVX2 exists only where the processor has it.
-        #[allow(unsafe_code)]
         Isa::Avx2 => unsafe { avx2::sample(points, halves) },
         _ => plain::sample(points, halves),
     }

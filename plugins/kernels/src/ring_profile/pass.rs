@@ -1,7 +1,8 @@
 //! The pass over the pixels: every one adds to the sums of its bin. Both paths give the same bits.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
 mod avx2;
 mod plain;
 
@@ -63,7 +64,6 @@ impl Pass {
         match isa.isa() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Supported` of AVX2 exists only where the processor has it.
-            #[allow(unsafe_code)]
             Isa::Avx2 => unsafe { self.run_avx2(image, center, zero) },
             _ => self.walk(image, center, zero, plain::add),
         }

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::super::radial_spline::{NODES_PER_PX, Node};
 use super::{Block, INDEX_MASK, LANES, ROUND, TINY_RADIUS};
+use crate::avx2::{indices, load, set, store};
 use crate::pixel::PIECE;
 
 /// Blocks of a piece.
@@ -18,7 +19,6 @@ pub(super) fn block(block: Block<'_>) {
     assert!(n <= BLOCKS && values.len() == n && tile_chi2.len() == n && tile_n.len() == n, "{n} blocks in a piece");
     assert!(nodes.len() as f32 == c.last_node + 1.0, "{} nodes, the last is {}", nodes.len(), c.last_node);
     let zero = _mm256_setzero_ps();
-    let set = |v: f32| _mm256_set1_ps(v);
     let dy = set(dy);
     let dy2 = _mm256_mul_ps(dy, dy);
     let last = _mm256_set1_epi32(nodes.len() as i32 - 1);
@@ -110,9 +110,7 @@ pub(super) fn block(block: Block<'_>) {
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn rows(nodes: &[Node], at: __m256i) -> [__m256; 4] {
-    let mut index = [0u32; LANES];
-    // SAFETY: eight numbers of 32 bits.
-    unsafe { _mm256_storeu_si256((&raw mut index).cast(), at) };
+    let index = indices(at);
     macro_rules! pair {
         ($k:literal) => {
             // SAFETY: what the caller promises; a node has four floats.
@@ -132,20 +130,6 @@ unsafe fn rows(nodes: &[Node], at: __m256i) -> [__m256; 4] {
         _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high),
         _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high),
     ]
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(lanes: &[f32; LANES]) -> __m256 {
-    // SAFETY: a reference to eight floats, of which eight are read.
-    unsafe { _mm256_loadu_ps(lanes.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(lanes: &mut [f32; LANES], value: __m256) {
-    // SAFETY: a reference to eight floats, of which eight are written.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), value) }
 }
 
 #[inline]

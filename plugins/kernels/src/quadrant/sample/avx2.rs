@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{BLOCK, Pair, Points, ROUND};
+use crate::avx2::{indices, load, set, store};
 
 /// Pairs as the processor fetches eight of them.
 pub(super) trait Gather: Pair {
@@ -18,7 +19,6 @@ impl Gather for u16 {
     #[target_feature(enable = "avx2")]
     unsafe fn gather(pairs: *const u16, at: __m256i) -> [__m256; 4] {
         let at = indices(at);
-        // Single loads, since the processor's own gathering is slow where it was mended against leaks.
         macro_rules! load {
             ($k:literal) => {
                 // SAFETY: two pairs of bytes are the 32 bits that are read; what the caller promises.
@@ -110,15 +110,6 @@ fn index(x: &Places, y: &Places) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn indices(at: __m256i) -> [u32; BLOCK] {
-    let mut to = [0; BLOCK];
-    // SAFETY: eight numbers of 32 bits.
-    unsafe { _mm256_storeu_si256((&raw mut to).cast(), at) };
-    to
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
 fn between([upper_left, upper_right, lower_left, lower_right]: [__m256; 4], x: &Places, y: &Places) -> __m256 {
     let above = lerp(upper_left, upper_right, x.fraction);
     let below = lerp(lower_left, lower_right, x.fraction);
@@ -144,24 +135,4 @@ impl Places {
         let pixel = _mm256_sub_ps(_mm256_add_ps(_mm256_sub_ps(at, set(0.5)), set(ROUND)), set(ROUND));
         Places { index: _mm256_mul_ps(pixel, set(stride)), fraction: _mm256_sub_ps(at, pixel) }
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn set(value: f32) -> __m256 {
-    _mm256_set1_ps(value)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(lanes: &[f32; BLOCK]) -> __m256 {
-    // SAFETY: a reference to eight floats, of which eight are read.
-    unsafe { _mm256_loadu_ps(lanes.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(lanes: &mut [f32; BLOCK], value: __m256) {
-    // SAFETY: a reference to eight floats, of which eight are written.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), value) }
 }

@@ -2,20 +2,21 @@
 
 use std::arch::x86_64::*;
 
-use super::{BINS_PER_PX, BLOCK, INDEX_MASK, LANES, LaneSums, ROUND, Row};
+use super::{BINS_PER_PX, INDEX_MASK, LANES, LaneSums, ROUND, Row};
+use crate::avx2::{indices, load, set};
 
 /// Adds a piece of a row.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn add(row: Row<'_>) {
     let last_bin = row.sums.len() - 1;
-    let (last, last_index) = (_mm256_set1_ps(last_bin as f32), _mm256_set1_epi32(last_bin as i32));
-    let (dy_squared, round) = (_mm256_set1_ps(row.dy_squared), _mm256_set1_ps(ROUND));
-    let (one, mask) = (_mm256_set1_ps(1.0), _mm256_set1_epi32(INDEX_MASK as i32));
+    let (last, last_index) = (set(last_bin as f32), _mm256_set1_epi32(last_bin as i32));
+    let (dy_squared, round) = (set(row.dy_squared), set(ROUND));
+    let (one, mask) = (set(1.0), _mm256_set1_epi32(INDEX_MASK as i32));
     let sums = row.sums.as_mut_ptr();
     for (dx_squared, values) in row.dx_squared.iter().zip(row.values) {
         let squares = _mm256_add_ps(load(dx_squared), dy_squared);
-        let radius = _mm256_mul_ps(_mm256_sqrt_ps(squares), _mm256_set1_ps(BINS_PER_PX));
+        let radius = _mm256_mul_ps(_mm256_sqrt_ps(squares), set(BINS_PER_PX));
         let radius = _mm256_min_ps(radius, last);
         let shifted = _mm256_add_ps(radius, round);
         let bins = _mm256_and_si256(_mm256_castps_si256(shifted), mask);
@@ -56,20 +57,4 @@ unsafe fn add_to(sums: *mut LaneSums, lane: usize, terms: __m128) {
         let sum = (*sums)[lane].as_mut_ptr();
         _mm_storeu_ps(sum, _mm_add_ps(_mm_loadu_ps(sum), terms));
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn indices(at: __m256i) -> [u32; BLOCK] {
-    let mut to = [0; BLOCK];
-    // SAFETY: eight numbers of 32 bits.
-    unsafe { _mm256_storeu_si256((&raw mut to).cast(), at) };
-    to
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(lanes: &[f32; BLOCK]) -> __m256 {
-    // SAFETY: a reference to eight floats, of which eight are read.
-    unsafe { _mm256_loadu_ps(lanes.as_ptr()) }
 }
