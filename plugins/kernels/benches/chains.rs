@@ -20,7 +20,7 @@ use tetherscope_kernels::{
 
 const SIZES: [usize; 3] = [64, 100, 128];
 const N_BEADS: usize = 64;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 25;
 /// `arc_step` of a tracker that only gives a start.
 const COARSE_ARC_PX: f64 = 3.0;
 /// Least CPU time of a measurement: the kernel's clock of a thread moves in milliseconds.

@@ -33,7 +33,7 @@ struct Said {
     center: QuadrantFit,
     spline: SplineFit,
     joint: JointFit,
-    n_saturated: usize,
+    saturated: bool,
 }
 
 /// A sweep: range and step in nm, frames a plane, electrons of the camera or none for a perfect one.
@@ -118,7 +118,7 @@ impl Chains {
         } else {
             JointFit::none(JointOutcome::NotFinite)
         };
-        Said { center, spline, joint, n_saturated: crate::count_saturated(image.view(), 255.0) }
+        Said { center, spline, joint, saturated: crate::is_saturated(image.view(), 255.0) }
     }
 }
 
@@ -223,7 +223,7 @@ fn on_a_hard_set_nearly_all_errors_above_five_sigma_are_flagged_and_clean_beads_
             let z = 3000.0 * beads.random();
             let scene = hard_picture(&mut beads, trouble, (x, y, z));
             let said = chains.look(&beads.exposed(&scene, 1e4));
-            let saturated = said.n_saturated > 0;
+            let saturated = said.saturated;
             let of_tracker = saturated || !said.center.converged || said.center.has_neighbour();
             let (c, s, j) = (said.center, said.spline, said.joint);
             let spline = (

@@ -102,7 +102,7 @@ pub use quadrant_chain::QuadrantChain;
 pub use radial_profile::{RadialProfile, radial_profile_bins};
 pub use radial_symmetry::{RadialSymmetry, RadialSymmetryFit, RadialSymmetryOptions};
 pub use ring_profile::RingProfile;
-pub use saturation::count_saturated;
+pub use saturation::is_saturated;
 pub use spline_z::{
     BinGeometry, SplineFit, SplineLookup, SplineOptions, SplineOutcome, SplineTable, SplineTableError,
     append_mean_profile, known_weights, mean_and_variance,

@@ -1,40 +1,77 @@
-//! How many pixels of an image are saturated.
+//! Whether an image has saturated pixels.
 
 use ndarray::ArrayView2;
 
+use crate::isa::{Supported, Vectorised};
 use crate::pixel::{Pixel, for_each_piece};
 
-/// The number of pixels of `image` (`[y, x]`, any stride) at `level` or above; 0 when `level` is NaN: not known.
-pub fn count_saturated<P: Pixel>(image: ArrayView2<'_, P>, level: f64) -> usize {
-    // Whole numbers reach a level when they reach the next whole number: compared in 32 bits, several at once.
-    let whole = level.ceil().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32;
-    if level.is_nan() {
-        return 0;
+/// Pixels of a row that are looked at side by side.
+const LANES: usize = 32;
+
+/// True when a pixel of `image` (`[y, x]`, any stride) is at `level` or above; false when `level` is NaN: not known.
+pub fn is_saturated<P: Pixel>(image: ArrayView2<'_, P>, level: f64) -> bool {
+    !level.is_nan() && Supported::best().run(Largest(image)).is_some_and(|largest| largest >= level)
+}
+
+/// The largest pixel, NaN apart; None of an image without any.
+struct Largest<'a, P>(ArrayView2<'a, P>);
+
+impl<P: Pixel> Vectorised for Largest<'_, P> {
+    type Output = Option<f64>;
+
+    #[inline(always)]
+    fn run(self) -> Option<f64> {
+        // Lanes go on from row to row: the largest of a row alone takes longer to draw from them than to find.
+        let mut lanes = [*self.0.first()?; LANES];
+        for_each_piece(self.0, |_, _, piece| {
+            let (chunks, rest) = piece.as_chunks::<LANES>();
+            for pixels in chunks {
+                for (lane, &p) in lanes.iter_mut().zip(pixels) {
+                    *lane = if p > *lane { p } else { *lane };
+                }
+            }
+            for (lane, &p) in lanes.iter_mut().zip(rest) {
+                *lane = if p > *lane { p } else { *lane };
+            }
+        });
+        Some(lanes.into_iter().map(Pixel::to_f64).fold(f64::NEG_INFINITY, f64::max))
     }
-    let mut count = 0usize;
-    for_each_piece(image, |_, _, piece| {
-        if P::IS_INTEGER {
-            count += piece.iter().map(|p| u32::from(p.to_i32() >= whole)).sum::<u32>() as usize;
-        } else {
-            count += piece.iter().filter(|p| p.to_f64() >= level).count();
-        }
-    });
-    count
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::arr2;
+    use ndarray::{Array2, arr2};
 
     #[test]
-    fn pixels_at_the_level_count_and_an_unknown_level_counts_none() {
-        let image = arr2(&[[0u8, 200], [239, 255]]);
-        for (level, expected) in
-            [(255.0, 1), (239.0, 2), (238.5, 2), (239.2, 1), (0.0, 4), (-5.0, 4), (f64::INFINITY, 0), (f64::NAN, 0)]
-        {
-            assert_eq!(count_saturated(image.view(), level), expected, "u8, level {level}");
-            assert_eq!(count_saturated(image.mapv(f64::from).view(), level), expected, "f64, level {level}");
+    fn a_pixel_at_the_level_is_enough_and_an_unknown_level_has_none() {
+        let image = arr2(&[[0u8, 200], [239, 250]]);
+        for (level, expected) in [
+            (250.0, true),
+            (249.5, true),
+            (250.2, false),
+            (0.0, true),
+            (-5.0, true),
+            (f64::INFINITY, false),
+            (f64::NAN, false),
+        ] {
+            assert_eq!(is_saturated(image.view(), level), expected, "u8, level {level}");
+            assert_eq!(is_saturated(image.mapv(f64::from).view(), level), expected, "f64, level {level}");
+        }
+    }
+
+    #[test]
+    fn a_saturated_pixel_is_seen_wherever_it_lies() {
+        for size in [7, 32, 45, 64, 100] {
+            let mut image = Array2::from_elem((size, size), 199u16);
+            assert!(!is_saturated(image.view(), 200.0));
+            for place in 0..size * size {
+                let at = (place / size, place % size);
+                image[at] = 200;
+                assert!(is_saturated(image.view(), 200.0), "{at:?} of {size} px");
+                assert!(is_saturated(image.t(), 200.0), "{at:?} of {size} px, columns contiguous");
+                image[at] = 199;
+            }
         }
     }
 }

@@ -2,10 +2,9 @@
 //! knows. A thin adaptor: the numerics lie in `tetherscope-kernels`, their differences from MagTrack in
 //! `docs/magtrack-deviations.md`.
 //!
-//! `options.rs` is the schema and what it means to the kernels, `tracker.rs` the worker, `saturation.rs` one flag.
+//! `options.rs` is the schema and what it means to the kernels, `tracker.rs` the worker.
 
 mod options;
-mod saturation;
 #[cfg(test)]
 mod tests;
 mod tracker;

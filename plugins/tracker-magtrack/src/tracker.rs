@@ -1,10 +1,9 @@
 //! The tracker: instance, worker, and how an outcome of the kernels becomes flags.
 
 use crate::options;
-use crate::saturation::Saturation;
 use ndarray::ArrayView2;
 use tetherscope_kernels::{AutoConv, CenterOfMass, MagtrackChain, MagtrackOptions, Outcome, ParabolaFit, Pixel};
-use tetherscope_kernels::{Center, KernelError, n_side_lines};
+use tetherscope_kernels::{Center, KernelError, is_saturated, n_side_lines};
 use tetherscope_plugin_api::abi::{
     FLAG_AT_BORDER, FLAG_NO_SIGNAL, FLAG_NON_FINITE, FLAG_SATURATED, PIXEL_MONO8, PIXEL_MONO16,
 };
@@ -23,7 +22,7 @@ pub struct MagtrackWorker {
     options: MagtrackOptions,
     size_px: usize,
     chain: MagtrackChain,
-    saturation: Saturation,
+    saturation_adu: f64,
 }
 
 impl Tracker for MagtrackTracker {
@@ -63,12 +62,7 @@ impl Tracker for MagtrackTracker {
         let size_px = config.w_px as usize;
         let chain = MagtrackChain::new(size_px, &self.options).map_err(refused)?;
         let layout = options::layout(&self.options, size_px, chain.n_bins())?;
-        let worker = MagtrackWorker {
-            options: self.options,
-            size_px,
-            chain,
-            saturation: Saturation::new(config.saturation_adu),
-        };
+        let worker = MagtrackWorker { options: self.options, size_px, chain, saturation_adu: config.saturation_adu };
         Ok((worker, layout))
     }
 }
@@ -110,7 +104,7 @@ impl MagtrackWorker {
         Ok(())
     }
 
-    fn track_one<P: Pixel + Ord + Default + Into<u16>>(&mut self, image: ArrayView2<'_, P>, row: TrackRow<'_>) {
+    fn track_one<P: Pixel>(&mut self, image: ArrayView2<'_, P>, row: TrackRow<'_>) {
         let (x_px, y_px, outcome) = if row.profile.is_empty() {
             let center = self.chain.find_center(image);
             (center.x_px, center.y_px, center.outcome())
@@ -125,7 +119,7 @@ impl MagtrackWorker {
             (row.fix.x_px, row.fix.y_px) = (f64::NAN, f64::NAN);
             row.fix.flags |= flag_of(outcome);
         }
-        if self.saturation.is_reached(image) {
+        if is_saturated(image, self.saturation_adu) {
             row.fix.flags |= FLAG_SATURATED;
         }
     }

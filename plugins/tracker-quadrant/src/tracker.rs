@@ -2,7 +2,7 @@
 
 use crate::options;
 use ndarray::ArrayView2;
-use tetherscope_kernels::{Outcome, Pixel, QuadrantChain, QuadrantFit, QuadrantOptions, RingProfile, count_saturated};
+use tetherscope_kernels::{Outcome, Pixel, QuadrantChain, QuadrantFit, QuadrantOptions, RingProfile, is_saturated};
 use tetherscope_plugin_api::abi::{
     FLAG_AT_BORDER, FLAG_LOW_CONTRAST, FLAG_NEIGHBOUR, FLAG_NO_SIGNAL, FLAG_NON_FINITE, FLAG_NOT_CONVERGED,
     FLAG_SATURATED, PIXEL_MONO8, PIXEL_MONO16, PROFILE_RADIAL,
@@ -121,7 +121,7 @@ impl QuadrantWorker {
         if !row.profile.is_empty() {
             self.chain.make_profile(image, fit.x_px, fit.y_px, row.profile, row.weights);
         }
-        if count_saturated(image, self.saturation_adu) > 0 {
+        if is_saturated(image, self.saturation_adu) {
             row.fix.flags |= FLAG_SATURATED;
         }
     }

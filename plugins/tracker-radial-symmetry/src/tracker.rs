@@ -4,7 +4,7 @@ use crate::options;
 use ndarray::ArrayView2;
 use tetherscope_kernels::{
     ClippedCom, Isa, KernelError, Outcome, Pixel, RadialSymmetry, RadialSymmetryFit, RadialSymmetryOptions,
-    RingProfile, count_saturated,
+    RingProfile, is_saturated,
 };
 use tetherscope_plugin_api::abi::{
     FLAG_AT_BORDER, FLAG_LOW_CONTRAST, FLAG_NO_SIGNAL, FLAG_NON_FINITE, FLAG_NOT_CONVERGED, FLAG_SATURATED,
@@ -127,7 +127,7 @@ impl RadialSymmetryWorker {
         if !row.profile.is_empty() {
             self.profile.execute(image, fit.x_px, fit.y_px, row.profile, row.weights);
         }
-        if count_saturated(image, self.saturation_adu) > 0 {
+        if is_saturated(image, self.saturation_adu) {
             row.fix.flags |= FLAG_SATURATED;
         }
     }
