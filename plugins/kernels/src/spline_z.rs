@@ -10,6 +10,7 @@ mod coarse;
 pub(crate) mod cubic;
 mod frames;
 mod lookup;
+pub(crate) mod plane_spacing;
 mod radial_smoother;
 pub(crate) mod smoother;
 mod table;

@@ -63,15 +63,16 @@ impl ZlutStrategy for Joint {
         Descriptor {
             id: "zlut.joint",
             name: "Joint fit on the pixels",
-            version: "1.1.0",
+            version: "1.2.0",
             summary: "Weighted least squares of x, y, z, gain and offset together on all pixels of the ROI, against a \
                       template: a radial spline for every plane, fitted to the pixels of the sweep with each frame's own \
                       centre, gain and offset, smoothed along z as far as their scatter asks for. x and y are refined too. \
                       Weights come from the camera's noise (shot, read, rounding); saturated pixels and those near to \
                       saturation do not count. Standard errors are those of the inverse normal matrix, raised by the root of \
-                      the reduced chi-squared where it is above 1. Without a known gain the noise is taken as proportional \
-                      to brightness, its size from the residual. Where no fit is had, x and y stay as the tracker had them \
-                      and z is NaN. Quality is 1 / reduced chi-squared, at most 1; without a known gain the explained share \
+                      the reduced chi-squared where it is above 1; that of z also by the noise of the template and by what \
+                      its splines miss between planes. Without a known gain the noise is taken as proportional to \
+                      brightness, its size from the residual. Where no fit is had, x and y stay as the tracker had them and \
+                      z is NaN. Quality is 1 / reduced chi-squared, at most 1; without a known gain the explained share \
                       of the variance. The method's own flag (bit 24): the image fits the template nowhere well, reduced \
                       chi-squared above 1.3.",
             source: "maximum likelihood for normal noise with a measured template; bound: Ober, Ram & Ward, Biophys. J. 86, \

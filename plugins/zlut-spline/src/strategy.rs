@@ -93,16 +93,16 @@ impl ZlutStrategy for Spline {
         Descriptor {
             id: "zlut.spline",
             name: "Spline through the planes",
-            version: "1.1.0",
+            version: "1.2.0",
             summary: "Weighted least squares of z, gain and offset on a cubic spline in z per radial bin, started at the \
                       plane that correlates best. The splines are smoothed as far as the scatter of a plane's frames asks \
                       for; with one frame per plane, as far as the scatter of the planes does, and quarter-pixel bins along \
-                      the radius too. Bins are weighted by their pixels over the variance that the camera's noise \
-                      gives them; sigma_z is that of the fit, raised where the residual is larger than the noise. Without \
-                      a known gain the noise is taken as proportional to brightness, its size from the residual. Quality \
-                      is 1 / reduced chi-squared, at most 1; without a known gain the explained share of the profile's \
-                      variance. The method's own flag (bit 24): the profile fits the table nowhere well, reduced \
-                      chi-squared above 1.6.",
+                      the radius too. Bins are weighted by their pixels over the variance that the camera's noise gives \
+                      them; sigma_z is that of the fit, raised where the residual is larger than the noise, and by what \
+                      the splines miss between planes, as the planes themselves tell. Without a known gain the noise is \
+                      taken as proportional to brightness, its size from the residual. Quality is 1 / reduced \
+                      chi-squared, at most 1; without a known gain the explained share of the profile's variance. The \
+                      method's own flag (bit 24): the profile fits the table nowhere well, reduced chi-squared above 1.6.",
             source: "weighted least squares on a spline Z-LUT, after the tracking code of D. T. Kovari (2019); smoothing: \
                      Reinsch, Numer. Math. 10, 177 (1967), Craven & Wahba, Numer. Math. 31, 377 (1979)",
             licence: "MIT OR Apache-2.0",

@@ -59,6 +59,17 @@ struct Plane {
     coefficients: Vec<f64>,
     variance: Vec<f64>,
     radius_px: f64,
+    /// Variance of the plane over that of a single frame with the camera's noise.
+    noise_share: f64,
+}
+
+/// A radial spline through pixels.
+struct Fitted {
+    coefficients: Vec<f64>,
+    /// Variances of the coefficients if the weights are inverse variances.
+    unit_variance: Vec<f64>,
+    /// What is left of the pixels, over what the weights say.
+    scale: f64,
 }
 
 /// Where a frame stands.
@@ -110,10 +121,15 @@ impl JointBuilder {
             }
             profile = Some(fitted);
         }
-        let (coefficients, variance) = self.least_squares(&used, profile.as_deref()).ok_or(empty)?;
+        let Fitted { coefficients, unit_variance, scale } =
+            self.least_squares(&used, profile.as_deref()).ok_or(empty)?;
+        let variance = unit_variance.iter().map(|v| v * scale).collect();
+        // Less where the frames have less noise than the camera: a computed sweep. What is more is no noise of pixels.
+        let of_frames = if self.noise.is_known() { scale.min(1.0) } else { 1.0 };
+        let noise_share = of_frames / used.len() as f64;
         let farthest = |pose: &Pose| pose.x.max(size - 1.0 - pose.x).hypot(pose.y.max(size - 1.0 - pose.y));
         let radius_px = used.iter().map(|(_, pose)| farthest(pose)).fold(0.0, f64::max) - MARGIN_PX;
-        self.planes.push(Plane { z_nm, coefficients, variance, radius_px });
+        self.planes.push(Plane { z_nm, coefficients, variance, radius_px, noise_share });
         Ok(())
     }
 
@@ -139,10 +155,16 @@ impl JointBuilder {
         for (variance, estimate) in variance.iter_mut().zip(smoother.estimate_variance(&values, n)) {
             *variance = variance.min(estimate);
         }
-        smoother.smooth(&mut values, n, &variance);
+        let left = smoother.smooth(&mut values, n, &variance);
         let mean_adu = values.iter().sum::<f64>() / values.len() as f64;
         let values = values.iter().map(|v| (v - mean_adu) as f32).collect();
-        JointTemplate::new(z_nm, values, Extent { radius_px, mean_adu, limit_adu: self.expected_limit() })
+        let of_planes = self.planes.iter().map(|p| p.noise_share).sum::<f64>() / n_planes as f64;
+        // Coefficients count by the pixels of their ring.
+        let rings = (0..n).map(|c| c as f64);
+        let left = left.iter().zip(rings.clone()).map(|(left, pixels)| left * pixels).sum::<f64>() / rings.sum::<f64>();
+        let noise_share = of_planes * left;
+        let extent = Extent { radius_px, mean_adu, limit_adu: self.expected_limit(), noise_share };
+        JointTemplate::new(z_nm, values, extent)
     }
 
     /// Expected brightness from which pixels may be clipped.
@@ -151,17 +173,13 @@ impl JointBuilder {
     }
 
     fn profile<P: Pixel>(&self, frames: &[(SweepFrame<'_, P>, Pose)], before: Option<&[f64]>) -> Option<Vec<f64>> {
-        self.least_squares(frames, before).map(|(coefficients, _)| coefficients)
+        self.least_squares(frames, before).map(|fitted| fitted.coefficients)
     }
 
-    /// Coefficients of the spline through the pixels of all frames, and their variance from what is left. Weights come
-    /// from the profile `before`; without, pixels count alike. Clipped pixels count as they are: leaving out the brighter
-    /// half would pull the rest, and a fit does not look where the profile comes near saturation. None without pixels.
-    fn least_squares<P: Pixel>(
-        &self,
-        frames: &[(SweepFrame<'_, P>, Pose)],
-        before: Option<&[f64]>,
-    ) -> Option<(Vec<f64>, Vec<f64>)> {
+    /// The spline through the pixels of all frames. Weights come from the profile `before`; without, pixels count alike.
+    /// Clipped pixels count as they are: leaving out the brighter half would pull the rest, and a fit does not look where
+    /// the profile comes near saturation. None without pixels.
+    fn least_squares<P: Pixel>(&self, frames: &[(SweepFrame<'_, P>, Pose)], before: Option<&[f64]>) -> Option<Fitted> {
         let n = self.n;
         let mean = before.map_or(0.0, |c| c.iter().sum::<f64>() / n as f64);
         let line = self.noise.line(mean);
@@ -222,8 +240,7 @@ impl JointBuilder {
         }
         let cross: f64 = coefficients.iter().zip(&right).map(|(c, b)| c * b).sum();
         let scale = ((squares - 2.0 * cross + quadratic) / (count - n as f64)).max(0.0);
-        let variance = banded.inverse_diagonal().into_iter().map(|v| v * scale).collect();
-        Some((coefficients, variance))
+        Some(Fitted { coefficients, unit_variance: banded.inverse_diagonal(), scale })
     }
 
     /// Fits centre, gain and offset of every frame to the profile; frames that get lost go. Mean gain and offset stay 1

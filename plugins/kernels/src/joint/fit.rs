@@ -126,7 +126,7 @@ pub struct JointFit {
     pub sigma_x_px: f64,
     /// As [`Self::sigma_x_px`].
     pub sigma_y_px: f64,
-    /// As [`Self::sigma_x_px`].
+    /// As [`Self::sigma_x_px`], and what the template errs by: between planes, and by the noise of its frames.
     pub sigma_z_nm: f64,
     /// Contrast relative to the sweep's.
     pub gain: f64,
@@ -324,7 +324,7 @@ impl JointFitter {
                 z_nm: z,
                 sigma_x_px: sigma[0] / gain,
                 sigma_y_px: sigma[1] / gain,
-                sigma_z_nm: sigma[2] / gain,
+                sigma_z_nm: sigma_z(sigma[2] / gain, template, z),
                 gain,
                 offset_adu: offset - gain * mean,
                 chi2: if known { chi2 } else { f64::NAN },
@@ -462,6 +462,11 @@ impl JointFitter {
         }
         f64::from(worst)
     }
+}
+
+/// Standard error of z with what the template adds to that of the image.
+fn sigma_z(of_image_nm: f64, template: &JointTemplate, z_nm: f64) -> f64 {
+    (of_image_nm * (1.0 + template.noise_share()).sqrt()).hypot(template.spacing_error_nm(z_nm))
 }
 
 /// From one plane to the next at `z`, or what the image bends by, whichever is longer.

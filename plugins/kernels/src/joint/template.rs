@@ -5,14 +5,17 @@ use std::fmt;
 
 use super::radial_spline::{KNOT_PX, Node, NodeMaker, n_coefficients};
 use crate::spline_z::cubic::{Hermite, interval_of, not_a_knot_slopes};
+use crate::spline_z::plane_spacing::{PlaneSpacing, Planes};
 
 /// Fewest planes of a spline in z.
 pub(super) const LEAST_PLANES: usize = 4;
 
 const MAGIC: [u8; 4] = *b"TSJT";
-const VERSION: u32 = 1;
-/// Magic, version, planes, coefficients, knots, radius, mean, limit.
+/// The first version did not say how noisy the template is.
+const VERSION: u32 = 2;
+/// Magic, version, planes, coefficients, knots, radius, mean, limit; then, from version 2 on, the noise.
 const HEADER_BYTES: usize = 4 + 3 * 4 + 4 * 8;
+const NOISE_BYTES: usize = 8;
 
 /// Most coefficients and planes that bytes may announce.
 const MOST_COEFFICIENTS: usize = 8192;
@@ -80,6 +83,7 @@ pub struct JointTemplate {
     values: Vec<f32>,
     slopes: Vec<f32>,
     extent: Extent,
+    spacing: PlaneSpacing,
 }
 
 /// How far a template can be believed.
@@ -91,6 +95,9 @@ pub(super) struct Extent {
     pub mean_adu: f64,
     /// Brighter pixels do not count: the sweep showed them clipped. Infinite without.
     pub limit_adu: f64,
+    /// Variance of what a template says, over that of a frame of its sweep: one over the frames of a plane, less what
+    /// smoothing took away. 0 where it is not known.
+    pub noise_share: f64,
 }
 
 impl JointTemplate {
@@ -112,11 +119,26 @@ impl JointTemplate {
         for c in 0..n {
             let column: Vec<f64> = (0..n_planes).map(|k| f64::from(values[k * n + c])).collect();
             not_a_knot_slopes(&z_nm, &column, &mut column_slopes);
-            (0..n_planes).for_each(|k| slopes[k * n + c] = column_slopes[k] as f32);
+            (0..n_planes).for_each(|k| slopes[k * n + c] = column_slopes[k]);
         }
+        let mean_adu = extent.mean_adu;
+        let spacing = PlaneSpacing::new(&Planes {
+            z_nm: &z_nm,
+            values: &values.iter().map(|&v| mean_adu + f64::from(v)).collect::<Vec<f64>>(),
+            slopes: &slopes,
+            stride: n,
+            areas: &(0..n).map(|c| ring_area(c, extent.radius_px)).collect::<Vec<f64>>(),
+            mean_adu,
+        });
+        let slopes = slopes.iter().map(|&v| v as f32).collect();
         let reach = NodeMaker::reach_px(n);
         let extent = Extent { radius_px: extent.radius_px.min(reach), ..extent };
-        Ok(JointTemplate { z_nm, n, values, slopes, extent })
+        Ok(JointTemplate { z_nm, n, values, slopes, extent, spacing })
+    }
+
+    /// What the template errs by between the planes about `z_nm`, rms.
+    pub(crate) fn spacing_error_nm(&self, z_nm: f64) -> f64 {
+        self.spacing.error_nm(interval_of(&self.z_nm, z_nm))
     }
 
     /// Focus position of each plane.
@@ -137,6 +159,11 @@ impl JointTemplate {
     /// The brightness, in ADU of the sweep, above which it was clipped.
     pub(super) fn limit_adu(&self) -> f64 {
         self.extent.limit_adu
+    }
+
+    /// Variance of z from the noise of the template, over that from the noise of an image like those of its sweep.
+    pub(super) fn noise_share(&self) -> f64 {
+        self.extent.noise_share
     }
 
     pub(super) fn n_coefficients(&self) -> usize {
@@ -195,13 +222,13 @@ impl JointTemplate {
 
     /// The template as bytes, little-endian, without the focus positions.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * self.values.len());
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + NOISE_BYTES + 4 * self.values.len());
         bytes.extend(MAGIC);
         for number in [VERSION, self.z_nm.len() as u32, self.n as u32] {
             bytes.extend(number.to_le_bytes());
         }
-        let Extent { radius_px, mean_adu, limit_adu } = self.extent;
-        for number in [KNOT_PX, radius_px, mean_adu, limit_adu] {
+        let Extent { radius_px, mean_adu, limit_adu, noise_share } = self.extent;
+        for number in [KNOT_PX, radius_px, mean_adu, limit_adu, noise_share] {
             bytes.extend(number.to_le_bytes());
         }
         self.values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
@@ -218,7 +245,7 @@ impl JointTemplate {
         let header: &[u8; HEADER_BYTES - 4] = rest.first_chunk().ok_or(bad("it ends early"))?;
         let word = |k: usize| u32::from_le_bytes(std::array::from_fn(|i| header[4 * k + i]));
         let number = |k: usize| f64::from_le_bytes(std::array::from_fn(|i| header[12 + 8 * k + i]));
-        if word(0) != VERSION {
+        if !(1..=VERSION).contains(&word(0)) {
             return Err(bad("its version is another"));
         }
         let (n_planes, n) = (word(1) as usize, word(2) as usize);
@@ -234,6 +261,14 @@ impl JointTemplate {
             return Err(bad("its header makes no sense"));
         }
         let body = &rest[HEADER_BYTES - 4..];
+        let (noise_share, body) = match (word(0), body.split_first_chunk::<NOISE_BYTES>()) {
+            (1, _) => (0.0, body),
+            (_, Some((share, body))) => (f64::from_le_bytes(*share), body),
+            (_, None) => return Err(bad("it ends early")),
+        };
+        if !(0.0..=1.0).contains(&noise_share) {
+            return Err(bad("its header makes no sense"));
+        }
         if body.len() != 4 * n * n_planes {
             return Err(bad("its length does not fit"));
         }
@@ -241,6 +276,13 @@ impl JointTemplate {
         if values.iter().any(|v| !v.is_finite()) {
             return Err(bad("a number is not finite"));
         }
-        JointTemplate::new(z_nm.to_vec(), values, Extent { radius_px, mean_adu, limit_adu })
+        JointTemplate::new(z_nm.to_vec(), values, Extent { radius_px, mean_adu, limit_adu, noise_share })
     }
+}
+
+/// Pixels that coefficient `c` stands for; none beyond the radius.
+fn ring_area(c: usize, radius_px: f64) -> f64 {
+    let radius = c as f64 * KNOT_PX;
+    let inner = (radius - KNOT_PX / 2.0).max(0.0);
+    if radius > radius_px { 0.0 } else { std::f64::consts::PI * ((radius + KNOT_PX / 2.0).powi(2) - inner.powi(2)) }
 }

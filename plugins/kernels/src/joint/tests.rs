@@ -345,6 +345,11 @@ fn a_template_reads_back_and_every_cut_is_refused() {
         assert!(JointTemplate::from_bytes(&z_nm, &bytes[..end]).is_err(), "cut to {end} bytes");
     }
     assert!(JointTemplate::from_bytes(&z_nm[1..], &bytes).is_err());
+    // The first version has no noise between header and values.
+    let mut first = [&bytes[..48], &bytes[56..]].concat();
+    first[4] = 1;
+    let old = JointTemplate::from_bytes(&z_nm, &first).unwrap();
+    assert_eq!((old.noise_share(), old.n_coefficients()), (0.0, tables.template.n_coefficients()));
     for (at, value) in [(0, b'x'), (4, 9), (12, 3), (21, 1), (bytes.len() - 1, 0x7f)] {
         let mut altered = bytes.clone();
         altered[at] = value;

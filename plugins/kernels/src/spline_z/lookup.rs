@@ -55,7 +55,8 @@ pub enum SplineOutcome {
 pub struct SplineFit {
     /// Focus position of the sweep; NaN unless found.
     pub z_nm: f64,
-    /// Standard error of z. With a known noise model from it, raised by √χ² where χ² is above 1; else from the residual.
+    /// Standard error of z. With a known noise model from it, raised by √χ² where χ² is above 1; else from the residual. To
+    /// this comes what the splines err by between planes.
     pub sigma_z_nm: f64,
     /// Contrast relative to the table's.
     pub gain: f64,
@@ -233,6 +234,7 @@ impl SplineLookup {
             let settled = moved <= SETTLED_NM || moved * moved <= SETTLED * BEND_NM * fit.sigma_z_nm;
             z = next;
             if settled && !first {
+                fit.sigma_z_nm = fit.sigma_z_nm.hypot(table.spacing_error_nm(z));
                 fit.outcome = if !(z_nm[0]..=z_nm[last]).contains(&z) {
                     SplineOutcome::OutsideTable
                 } else if step.gain < self.options.least_contrast * step.gain_variance.sqrt() * scale {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::coarse::CoarsePlanes;
 use super::cubic::{Hermite, interval_of, not_a_knot_slopes};
+use super::plane_spacing::{PlaneSpacing, Planes};
 use super::radial_smoother::smooth_along_radius;
 use super::smoother::Smoother;
 
@@ -157,6 +158,7 @@ pub struct SplineTable {
     pub(super) noise: Vec<f64>,
     pub(super) mean_adu: f64,
     pub(super) coarse: CoarsePlanes,
+    spacing: PlaneSpacing,
 }
 
 impl SplineTable {
@@ -218,6 +220,9 @@ impl SplineTable {
         let mut areas: Vec<f64> = (0..n_bins).map(|b| geometry.area(b)).collect();
         areas.resize(n_padded, 0.0);
         noise.resize(n_padded, 0.0);
+        let mean_adu = finite.iter().sum::<f64>() / finite.len() as f64;
+        let planes = Planes { z_nm, values: &values, slopes: &slopes, stride: n_padded, areas: &areas, mean_adu };
+        let spacing = PlaneSpacing::new(&planes);
         Ok(SplineTable {
             z_nm: z_nm.to_vec(),
             n_bins,
@@ -226,8 +231,9 @@ impl SplineTable {
             slopes,
             areas,
             noise,
-            mean_adu: finite.iter().sum::<f64>() / finite.len() as f64,
+            mean_adu,
             coarse: CoarsePlanes::new(&smooth, n_bins, geometry),
+            spacing,
         })
     }
 
@@ -248,6 +254,11 @@ impl SplineTable {
         for (b, to) in profile.iter_mut().enumerate() {
             *to = hermite.apply(ends.map(|row| row[b])).0;
         }
+    }
+
+    /// What the splines err by between the planes about `z_nm`, rms.
+    pub(crate) fn spacing_error_nm(&self, z_nm: f64) -> f64 {
+        self.spacing.error_nm(interval_of(&self.z_nm, z_nm))
     }
 
     /// The cubic at `z_nm` and the rows it is made of: left values and slopes, right values and slopes.
